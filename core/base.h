@@ -105,7 +105,7 @@ void buf_slice(struct buf *, struct slice);
 void buf_char(struct buf *, char);
 void buf_int(struct buf *, int64_t);
 void buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *, const char *fmt, va_list);
+void buf_vprintf(struct buf *, const char *fmt, va_list) PRINTF_LIKE(2, 0);
 /* Adds s as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_json_string(struct buf *, struct slice s);
 const char *buf_cstr(struct buf *);
