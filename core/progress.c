@@ -222,9 +222,9 @@ int progress_list(struct progress *p, struct arena *a, struct progress_row **out
 	}
 	if (code != SQLITE_DONE)
 		n = failed(p, err);
-	*out = arena_alloc(a, rows.n);
+	*out = NULL;
 	if (rows.n > 0)
-		memcpy(*out, rows.s, rows.n);
+		*out = memcpy(arena_alloc(a, rows.n), rows.s, rows.n);
 	buf_done(&rows);
 	sqlite3_finalize(q);
 	return n;

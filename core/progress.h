@@ -39,7 +39,7 @@ int progress_record(struct progress *, const struct progress_result *, size_t n,
 int progress_lab_points(struct progress *, const struct lab *, struct err *);
 /* The row of one test; 1, or 0 when it was never tried, or -1 and an error. */
 int progress_find(struct progress *, const char *lab, const char *test, struct arena *, struct progress_row *, struct err *);
-/* All rows by lab and test, in the arena; how many, or -1 and an error. */
+/* All rows by lab and test, in the arena (NULL when there are none); how many, or -1 and an error. */
 int progress_list(struct progress *, struct arena *, struct progress_row **, struct err *);
 
 #endif
