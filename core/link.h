@@ -16,13 +16,13 @@ enum link_item_kind { ITEM_MESSAGE, ITEM_TIMER };
 struct link_item {
 	int64_t due_ns;
 	uint64_t msg;      /* message's number; 0 for timers */
-	struct slice body; /* borrowed from the run's arena; the timer's name */
+	struct slice body; /* borrowed from the run's arena; the timer's name: the link's, until link_free */
 	int16_t src, dst;  /* timers: the node in both */
 	uint8_t kind;
 	uint8_t copy;      /* 1: the second copy of a doubled message */
 	uint16_t type;     /* passed through */
 	uint32_t slot;     /* timers: place in the timer table */
-	uint32_t generation; /* timers: stale when it differs from the table's */
+	uint32_t generation; /* timers: how often this timer was set, from 1 */
 };
 
 struct link;
