@@ -7,10 +7,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_CHUNK = 64 << 10, READS_PER_STEP = 8 };
+enum { READ_CHUNK = 64 << 10, READS_PER_STEP = 8, RECV_MS_MAX = 24 * 3600 * 1000 };
 
 struct sock {
 	struct socks *set; /* borrowed: the run's */
@@ -472,26 +473,38 @@ bool play_sock_flush(struct play *p, struct sock *s, int64_t limit_ms)
 struct stall {
 	struct sock *s;
 	uint64_t sent;
+	int arrived;       /* bytes in the kernel's receive buffer */
 	int64_t since_ns, stall_ns;
 };
+
+/* Bytes that have come and were not read: for a connection that is held. */
+static int bytes_arrived(const struct sock *s)
+{
+	int n = 0;
+	return s->fd >= 0 && ioctl(s->fd, FIONREAD, &n) == 0 ? n : 0;
+}
 
 static bool is_stalled(void *arg)
 {
 	struct stall *st = arg;
 	int64_t now = clock_ns();
-	if (st->s->sent != st->sent) {
+	int arrived = bytes_arrived(st->s);
+	if (st->s->sent != st->sent || arrived != st->arrived) {
 		st->sent = st->s->sent;
+		st->arrived = arrived;
 		st->since_ns = now;
 	}
-	return !wants_to_send(st->s) || now - st->since_ns >= st->stall_ns;
+	return !can_send(st->s) || now - st->since_ns >= st->stall_ns;
 }
 
 void play_sock_stall(struct play *p, struct sock *s, int64_t stall_ms, int64_t limit_ms)
 {
-	struct stall st = { s, s->sent, clock_ns(), stall_ms * NS_PER_MS };
+	struct stall st = { s, s->sent, bytes_arrived(s), clock_ns(), stall_ms * NS_PER_MS };
 	play_sock_wait(p, is_stalled, &st, limit_ms);
 	if (sock_queued(s) > 0)
 		tell(p, s, "can send no more for now: %zu bytes wait", sock_queued(s));
+	else
+		tell(p, s, "has sent all; %d bytes wait for it to read", bytes_arrived(s));
 }
 
 /* --- receiving --- */
@@ -499,8 +512,9 @@ void play_sock_stall(struct play *p, struct sock *s, int64_t stall_ms, int64_t l
 struct want {
 	struct sock *s;
 	size_t n;       /* bytes; 0: not asked for */
-	size_t scanned; /* bytes without a newline, seen from the start of what is kept */
+	size_t scanned; /* bytes looked at, from the start of what is kept: no newline among them */
 	bool newline;
+	int64_t since_ns, idle_ns; /* when the last byte came; how long it may be until the next */
 };
 
 static bool is_received(void *arg)
@@ -509,15 +523,18 @@ static bool is_received(void *arg)
 	if (w->s->state != SOCK_OPEN)
 		return true;
 	struct slice got = sock_got(w->s);
-	if (!w->newline)
-		return w->n > 0 && got.n >= w->n;
-	bool found = got.n > w->scanned && memchr(got.s + w->scanned, '\n', got.n - w->scanned) != NULL;
+	if (w->n > 0 && got.n >= w->n)
+		return true;
+	if (got.n == w->scanned)
+		return clock_ns() - w->since_ns >= w->idle_ns;
+	bool found = w->newline && memchr(got.s + w->scanned, '\n', got.n - w->scanned) != NULL;
 	w->scanned = got.n;
+	w->since_ns = clock_ns();
 	return found;
 }
 
 /* What came while a verb waited; said once, also for what had come before. */
-static void tell_received(struct play *p, struct sock *s, int64_t limit_ms)
+static void tell_received(struct play *p, struct sock *s, int64_t idle_ms)
 {
 	if (s->quiet)
 		return;
@@ -533,34 +550,36 @@ static void tell_received(struct play *p, struct sock *s, int64_t limit_ms)
 	else if (s->state == SOCK_BROKEN)
 		buf_printf(&b, "%slost the connection: %s", sep, strerror(s->error));
 	else if (got.n == 0)
-		buf_printf(&b, "received nothing for %d ms", (int)limit_ms);
+		buf_printf(&b, "received nothing for %d ms", (int)idle_ms);
 	tell(p, s, "%s", buf_cstr(&b));
 	buf_done(&b);
 }
 
-static void recv_wait(struct play *p, struct want *w, int64_t limit_ms)
+static void recv_wait(struct play *p, struct want *w, int64_t idle_ms)
 {
-	play_sock_wait(p, is_received, w, limit_ms);
-	tell_received(p, w->s, limit_ms);
+	w->since_ns = clock_ns();
+	w->idle_ns = idle_ms * NS_PER_MS;
+	play_sock_wait(p, is_received, w, RECV_MS_MAX);
+	tell_received(p, w->s, idle_ms);
 }
 
-bool play_sock_recv(struct play *p, struct sock *s, size_t n, int64_t limit_ms)
+bool play_sock_recv(struct play *p, struct sock *s, size_t n, int64_t idle_ms)
 {
 	assert(n > 0);
-	recv_wait(p, &(struct want){ .s = s, .n = n }, limit_ms);
+	recv_wait(p, &(struct want){ .s = s, .n = n }, idle_ms);
 	return sock_got(s).n >= n;
 }
 
-bool play_sock_recv_line(struct play *p, struct sock *s, int64_t limit_ms)
+bool play_sock_recv_line(struct play *p, struct sock *s, int64_t idle_ms)
 {
-	recv_wait(p, &(struct want){ .s = s, .newline = true }, limit_ms);
+	recv_wait(p, &(struct want){ .s = s, .newline = true }, idle_ms);
 	struct slice got = sock_got(s);
 	return got.n > 0 && memchr(got.s, '\n', got.n) != NULL;
 }
 
-bool play_sock_recv_eof(struct play *p, struct sock *s, int64_t limit_ms)
+bool play_sock_recv_eof(struct play *p, struct sock *s, int64_t idle_ms)
 {
-	recv_wait(p, &(struct want){ .s = s }, limit_ms);
+	recv_wait(p, &(struct want){ .s = s }, idle_ms);
 	return s->state == SOCK_EOF;
 }
 

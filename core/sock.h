@@ -40,14 +40,15 @@ void play_sock_send(struct play *, struct sock *, struct slice);
 bool play_sock_send_pieces(struct play *, struct sock *, struct slice, size_t piece, int64_t pause_ms);
 /* Waits until nothing is queued; false when that took too long, or the connection broke. */
 bool play_sock_flush(struct play *, struct sock *, int64_t limit_ms);
-/* Waits until nothing is queued, or nothing more goes out for stall_ms. */
+/* For a connection that is held: waits until for stall_ms nothing goes out and nothing arrives. Then all buffers
+ * on the way are full, or the node has nothing more to say. */
 void play_sock_stall(struct play *, struct sock *, int64_t stall_ms, int64_t limit_ms);
-/* Waits until n bytes are kept; false when the limit or the end of the connection came first. */
-bool play_sock_recv(struct play *, struct sock *, size_t n, int64_t limit_ms);
+/* Waits until n bytes are kept; false when the connection ended first, or no byte came for idle_ms. */
+bool play_sock_recv(struct play *, struct sock *, size_t n, int64_t idle_ms);
 /* Waits until a newline is kept. Likewise. */
-bool play_sock_recv_line(struct play *, struct sock *, int64_t limit_ms);
+bool play_sock_recv_line(struct play *, struct sock *, int64_t idle_ms);
 /* Waits for the end of file: false when it did not come, or the connection broke. */
-bool play_sock_recv_eof(struct play *, struct sock *, int64_t limit_ms);
+bool play_sock_recv_eof(struct play *, struct sock *, int64_t idle_ms);
 /* Stops reading; goes on reading. */
 void play_sock_hold(struct play *, struct sock *);
 void play_sock_release(struct play *, struct sock *);

@@ -14,8 +14,7 @@
 #include <stdlib.h>
 
 enum {
-	ANSWER_MS = 5000,       /* for a short answer */
-	BULK_MS = 30000,        /* for megabytes */
+	ANSWER_MS = 5000,       /* the longest silence while an answer is due */
 	EXIT_MS = 300,          /* between the end of a connection and the news that its node has ended */
 	START_MS = 10000,       /* for a node to listen again */
 	STALL_MS = 200,         /* nothing went out for so long: the buffers between us and the node are full */
@@ -26,7 +25,8 @@ enum {
 	BULK_LINE = 1024,
 	LEAK_CONNECTIONS = 5000,
 	LEAK_SLACK = 20,        /* files a node may open for itself meanwhile */
-	RESET_ROUNDS = 20
+	RESET_ROUNDS = 20,
+	RESET_STALL_MS = 20
 };
 
 #define HINT_READ "one read() is not one line: keep what has come in a buffer for each connection, and answer when you see a newline"
@@ -106,7 +106,7 @@ static _Noreturn void fail_on(struct play *p, const struct sock *s, const struct
 }
 
 /* Why nothing more comes: "then the node closed the connection". */
-static const char *how_it_stopped(struct play *p, const struct sock *s, int64_t limit_ms)
+static const char *how_it_stopped(struct play *p, const struct sock *s, int64_t idle_ms)
 {
 	switch (sock_state(s)) {
 	case SOCK_EOF:
@@ -116,7 +116,7 @@ static const char *how_it_stopped(struct play *p, const struct sock *s, int64_t 
 			return "the connection was reset by the node's side";
 		return play_text(p, "the connection broke (%s)", strerror(sock_error(s)));
 	default:
-		return play_text(p, "nothing more came within %d ms", (int)limit_ms);
+		return play_text(p, "nothing more came within %d ms", (int)idle_ms);
 	}
 }
 
@@ -138,7 +138,7 @@ static size_t common_prefix(struct slice a, struct slice b)
 }
 
 /* What came instead of `want`; NULL when it came. More than was wanted is wrong as well. */
-static const char *seen_instead(struct play *p, const struct sock *s, struct slice want, int64_t limit_ms)
+static const char *seen_instead(struct play *p, const struct sock *s, struct slice want, int64_t idle_ms)
 {
 	struct slice got = sock_got(s);
 	if (slice_eq(got, want))
@@ -154,7 +154,7 @@ static const char *seen_instead(struct play *p, const struct sock *s, struct sli
 	if (same == want.n)
 		return play_text(p, "%s got what was due and %zu bytes more: %s", name, got.n - same,
 				 quoted(p, (struct slice){ got.s + same, got.n - same }));
-	const char *stopped = how_it_stopped(p, s, limit_ms);
+	const char *stopped = how_it_stopped(p, s, idle_ms);
 	if (got.n == 0)
 		return play_text(p, "%s got no byte: %s", name, stopped);
 	if (got.n <= SOCK_QUOTE_MAX)
@@ -184,25 +184,25 @@ static struct sock *connect_to(struct play *p, int node)
 }
 
 /* These bytes and no others come, in time; they are taken. */
-static void expect(struct play *p, struct sock *s, struct slice want, int64_t limit_ms, const struct demand *d)
+static void expect(struct play *p, struct sock *s, struct slice want, int64_t idle_ms, const struct demand *d)
 {
-	play_sock_recv(p, s, want.n, limit_ms);
-	const char *seen = seen_instead(p, s, want, limit_ms);
+	play_sock_recv(p, s, want.n, idle_ms);
+	const char *seen = seen_instead(p, s, want, idle_ms);
 	if (seen)
 		fail_on(p, s, d, seen);
 	sock_take(s, want.n);
 }
 
 /* The node closes its side, after `want`. */
-static void expect_end(struct play *p, struct sock *s, struct slice want, int64_t limit_ms, const struct demand *d)
+static void expect_end(struct play *p, struct sock *s, struct slice want, int64_t idle_ms, const struct demand *d)
 {
-	play_sock_recv_eof(p, s, limit_ms);
-	const char *seen = seen_instead(p, s, want, limit_ms);
+	play_sock_recv_eof(p, s, idle_ms);
+	const char *seen = seen_instead(p, s, want, idle_ms);
 	if (!seen && sock_state(s) == SOCK_BROKEN)
-		seen = play_text(p, "%s got all its bytes, then %s", sock_name(s), how_it_stopped(p, s, limit_ms));
+		seen = play_text(p, "%s got all its bytes, then %s", sock_name(s), how_it_stopped(p, s, idle_ms));
 	if (!seen && sock_state(s) != SOCK_EOF)
 		seen = play_text(p, "%s got all its bytes, but the node did not close the connection within %d ms", sock_name(s),
-				 (int)limit_ms);
+				 (int)idle_ms);
 	if (seen)
 		fail_on(p, s, d, seen);
 	sock_take(s, want.n);
@@ -377,7 +377,7 @@ static void play_slow_reader(struct play *p)
 	expect_alive(p, 0, &d);
 	play_sock_release(p, slow);
 	d = (struct demand){ "a slow reader gets everything", "when it reads at last, all 8 MiB come back in order", HINT_WRITE };
-	expect(p, slow, lines, BULK_MS, &d);
+	expect(p, slow, lines, ANSWER_MS, &d);
 	play_sock_close(p, slow);
 	play_sock_close(p, other);
 }
@@ -401,7 +401,7 @@ static void play_half_close(struct play *p)
 	play_sock_half_close(p, s);
 	play_sock_stall(p, s, STALL_MS, ANSWER_MS);
 	play_sock_release(p, s);
-	expect_end(p, s, lines, BULK_MS, &d);
+	expect_end(p, s, lines, ANSWER_MS, &d);
 	play_sock_close(p, s);
 }
 
@@ -428,46 +428,51 @@ static void play_long_line(struct play *p)
 	letters[BIG_LINE] = '\n';
 	struct slice line = { letters, BIG_LINE + 1 };
 	play_sock_send(p, s, line);
-	expect(p, s, line, BULK_MS, &d);
+	expect(p, s, line, ANSWER_MS, &d);
 	line = random_line(p, BIG_LINE);
 	play_sock_send(p, s, line);
-	expect(p, s, line, BULK_MS, &(struct demand){
+	expect(p, s, line, ANSWER_MS, &(struct demand){
 		"a line is bytes, not text", "a line of 1,048,576 bytes of every value (zero too) comes back unchanged",
 		"do not decode what comes, and do not use strlen() or strchr(): bytes and a length" });
 	echo(p, s, "short again\n", &d);
 	play_sock_close(p, s);
 }
 
-/* A client that goes away in the middle: of its own line, or of the node's answers. */
-static void reset_once(struct play *p, int round, struct slice lines)
+/* How a client can go away in the middle: of its own line, or of the node's answers. After a half-close a write of the
+ * node fails with EPIPE (and SIGPIPE) at once, else with ECONNRESET first. */
+enum vanish { VANISH_IN_LINE, VANISH_BEFORE_ANSWER, VANISH_IN_ANSWER, VANISH_AFTER_HALF_CLOSE, VANISH_BY_CLOSE, VANISH_WAYS };
+
+static void vanish(struct play *p, enum vanish way, struct slice lines)
 {
 	struct sock *s = connect_to(p, 0);
-	switch (round % 3) {
-	case 0:
+	if (way == VANISH_IN_LINE) {
 		play_sock_send(p, s, SLICE("half a li"));
-		break;
-	case 1: /* the answer meets a connection that is gone */
-		play_sock_send(p, s, SLICE("a\nb\nc\nd\n"));
-		break;
-	default: /* the node is in the middle of sending */
+	} else if (way == VANISH_IN_ANSWER || way == VANISH_AFTER_HALF_CLOSE) {
 		play_sock_hold(p, s);
 		play_sock_send(p, s, lines);
-		play_sock_stall(p, s, 10, ANSWER_MS);
+		if (way == VANISH_AFTER_HALF_CLOSE)
+			play_sock_half_close(p, s);
+		play_sock_stall(p, s, RESET_STALL_MS, ANSWER_MS);
+	} else {
+		play_sock_send(p, s, SLICE("a\nb\nc\nd\n"));
 	}
-	play_sock_reset(p, s);
+	if (way == VANISH_BY_CLOSE)
+		play_sock_close(p, s);
+	else
+		play_sock_reset(p, s);
 }
 
 static void play_reset(struct play *p)
 {
-	struct demand d = { "a reset ends one connection, not the node", "after clients reset their connections, the others are answered",
+	struct demand d = { "a reset ends one connection, not the node", "after clients have vanished, by reset or by close, the others are answered",
 			    "a write to a connection that is gone raises SIGPIPE, or fails with EPIPE or ECONNRESET; a read can fail too: "
 			    "ignore SIGPIPE, treat the error as the end of that one client, and go on" };
-	struct slice lines = bulk_lines(p, 512 << 10);
+	struct slice lines = bulk_lines(p, BULK);
 	struct sock *witness = connect_to(p, 0);
 	echo(p, witness, "before\n", &d);
 	for (int round = 0; round < RESET_ROUNDS; round++) {
-		reset_once(p, round, lines);
-		echo(p, witness, play_text(p, "after reset %d\n", round + 1), &d);
+		vanish(p, (enum vanish)(round % VANISH_WAYS), lines);
+		echo(p, witness, play_text(p, "after client %d\n", round + 1), &d);
 	}
 	play_sock_close(p, witness);
 	expect_alive(p, 0, &d);
@@ -508,8 +513,8 @@ static void leak_batch(struct play *p, int batch, const struct demand *d)
 	crowd_expect(p, &c, d);
 	for (size_t i = 0; i < c.n; i++)
 		leave(p, c.socks[i], way);
-	if (way == LEAVE_HALF_CLOSE)
-		play_sock_wait(p, crowd_has_ended, &c, ANSWER_MS);
+	if (way == LEAVE_HALF_CLOSE && !play_sock_wait(p, crowd_has_ended, &c, ANSWER_MS))
+		fail_at(p, 0, -1, d, play_text(p, "%d ms after a half-close the node has not closed its side", ANSWER_MS));
 	play_sock_close_many(p, c.socks, c.n);
 }
 
