@@ -354,6 +354,16 @@ int link_send(struct link *k, int64_t now_ns, const struct link_item *given)
 	return copies;
 }
 
+void link_put(struct link *k, const struct link_item *item)
+{
+	uint32_t place = heap_add(k, item);
+	if (item->kind == ITEM_TIMER) {
+		struct timer_table *t = &k->timers[item->src];
+		t->timer[item->slot].item = place;
+		t->running++;
+	}
+}
+
 int64_t link_due(struct link *k)
 {
 	return k->count ? k->heap[0].due_ns : INT64_MAX;
