@@ -257,6 +257,8 @@ static void client_reply(struct play *p, const struct event *e)
 		return;
 	else if (e->arg >= 1 && e->arg <= c->msg_id)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
+	else if (e->arg < 0)
+		lint_once(p, e->src, LINT_NOTHING, "a reply without the number in_reply_to: nobody can tell what it answers");
 	else
 		lint_once(p, e->src, LINT_NOTHING, play_text(p, "a reply to nothing: no request of %s has the msg_id %lld",
 			lane_name(&p->lanes, e->dst), (long long)e->arg));
