@@ -399,12 +399,22 @@ static const char budget_rule[] = "messages per operation";
 static const char budget_hint[] = "count what one broadcast costs: with 25 nodes it needs at least 24 messages when each is sent "
 	"alone. Collect the values of a short time and send them together, and to few neighbours (a tree)";
 
+/* Operations of the workload so far; the sampling reads are none. */
+static size_t ops_of(const struct play *p)
+{
+	size_t n = 0;
+	const struct history *h = play_history(p);
+	for (size_t i = 0; i < history_count(h); i++)
+		n += history_at(h, i)->shrinkable && history_at(h, i)->status != OP_SKIPPED;
+	return n;
+}
+
 static _Noreturn void fail_budget(struct play *p, const struct world *w, const struct event *e)
 {
 	FAIL(p, .rule = budget_rule, .expected = play_text(p, "at most %u messages between nodes per operation: %llu for all %lld "
 			"operations", w->plan->per_op, (unsigned long long)w->budget, (long long)w->plan->count),
-		.seen = play_text(p, "%llu messages already, %.1f s after the first operation", (unsigned long long)w->messages,
-			seconds(play_now(p) - w->begin_ns)),
+		.seen = play_text(p, "%llu messages after %zu operations, %.1f s after the first", (unsigned long long)w->messages,
+			ops_of(p), seconds(play_now(p) - w->begin_ns)),
 		.hint = budget_hint, .nodes = lane_bit(e->src), .evidence = { e->seq });
 }
 
@@ -567,14 +577,15 @@ static bool holds_number(struct slice text, const char *number)
 	return false;
 }
 
-/* The first message to the node that was dropped and has the value in it. */
-static const struct event *dropped_with(struct play *p, const struct op *add, int node)
+/* The first message that was dropped and has the value in it; to one of these nodes. */
+static const struct event *dropped_with(struct play *p, const struct op *add, lane_set to)
 {
 	const struct trace *t = play_trace(p);
 	const char *number = play_text(p, "%lld", (long long)add->value);
 	for (uint64_t s = add->call_seq; s <= trace_count(t); s++) {
 		const struct event *e = trace_at(t, s);
-		if (e->kind == EVENT_DROP && e->dst == node && holds_number(trace_body(t, e), number))
+		if (e->kind == EVENT_DROP && lane_is_node(play_lanes(p), e->dst) && (to & lane_bit(e->dst)) &&
+			holds_number(trace_body(t, e), number))
 			return e;
 	}
 	return NULL;
@@ -597,13 +608,15 @@ static const struct set_value *first_lost(const struct judged *j)
 	return NULL;
 }
 
-static const char *lost_hint(struct play *p, const struct judged *j, const struct set_value *v, bool dropped)
+/* A message that carried it was dropped: the test's own advice. Else it was never sent to where it lacks. */
+static const char *lost_hint(struct play *p, const struct judged *j, const struct set_value *v)
 {
 	const struct world *w = play_data(p);
-	lane_set others = lanes_all_nodes(play_lanes(p)) & ~lane_bit(j->add_op[v->add]->node);
-	if (dropped || w->plan->lost_hint)
-		return w->plan->lost_hint ? w->plan->lost_hint : "send it again until the other node has confirmed it";
-	if (v->lost_on == others)
+	const struct op *add = j->add_op[v->add];
+	lane_set all = lanes_all_nodes(play_lanes(p));
+	if (w->plan->lost_hint && dropped_with(p, add, all))
+		return w->plan->lost_hint;
+	if (v->lost_on == (all & ~lane_bit(add->node)))
 		return "the value never left the node that took it: send it to other nodes as well";
 	return "the value reached some nodes and stopped there: does a node pass on what it learns from another node?";
 }
@@ -618,7 +631,7 @@ static void check_lost(struct play *p, const struct judged *j)
 		nodes |= j->report.values[i].lost_on;
 	int node = first_node(v->lost_on);
 	const struct op *add = j->add_op[v->add], *last = last_read_of(j, node);
-	const struct event *drop = dropped_with(p, add, node);
+	const struct event *drop = dropped_with(p, add, lane_bit(node));
 	struct buf b = BUF_EMPTY;
 	print_lacking(p, j, &b);
 	buf_printf(&b, ". The first is %lld: %s took it at %.3f s, and %s still lacks it at %.3f s", (long long)v->value,
@@ -632,7 +645,7 @@ static void check_lost(struct play *p, const struct judged *j)
 	FAIL(p, .rule = "every node has every value in the end",
 		.expected = play_text(p, "%d s after the last broadcast%s at the latest, a read of any node shows every value that was "
 			"acknowledged", STABLE_MS / 1000, w->plan->faults ? " and the last fault" : ""),
-		.seen = seen, .hint = lost_hint(p, j, v, drop != NULL), .nodes = nodes, .t_ns = not_zero(last->return_ns),
+		.seen = seen, .hint = lost_hint(p, j, v), .nodes = nodes, .t_ns = not_zero(last->return_ns),
 		.evidence = { add->call_seq, add->return_seq, drop ? drop->seq : last->call_seq, drop ? last->call_seq : last->return_seq,
 			drop ? last->return_seq : 0 });
 }
@@ -659,10 +672,7 @@ static void check_alone(struct play *p, const struct judged *j)
 
 static void check_budget(struct play *p, const struct world *w, const struct judged *j)
 {
-	size_t ops = 0;
-	const struct history *h = play_history(p);
-	for (size_t i = 0; i < history_count(h); i++)
-		ops += history_at(h, i)->shrinkable && history_at(h, i)->status != OP_SKIPPED;
+	size_t ops = ops_of(p);
 	if (ops == 0 || j->adds_n == 0 || play_nodes(p) == 1)
 		return;
 	struct traffic t = measure_traffic(p, w->begin_ns, w->stable_ns + 1);
