@@ -15,9 +15,8 @@
 #include "proto.h"
 #include "run.h"
 #include "services.h"
+#include "sock.h"
 #include "store.h"
-
-struct socks;
 
 struct agenda_item {
 	int64_t t_ns;
@@ -98,11 +97,6 @@ void workload_op_ended(struct play *, struct op *);
 
 /* --- for sockets --- */
 int play_port(const struct play *, int node);
-/* Open descriptors of the node's process, -1 unknown. */
-int play_open_files(const struct play *, int node);
-void play_signal(struct play *, int node, int signal);
-/* True when the node has ended by itself; a node that got play_signal may. */
-bool play_exit_status(const struct play *, int node, int *status);
 /* The run's place for its connections, NULL at first; run.c calls socks_free on it at the end. */
 struct socks **play_socks(struct play *);
 

@@ -645,10 +645,10 @@ static void play_sigterm(struct play *p)
 static const struct test tests[] = {
 	TEST("one-line", "sends a line back", 6, TEST_SAFETY, 30, play_one_line),
 	TEST("two-in-one", "answers two lines that came in one packet", 8, TEST_SAFETY, 30, play_two_in_one),
-	TEST("byte-by-byte", "waits for the newline of a line that comes in single bytes", 10, TEST_SAFETY, 30, play_byte_by_byte),
+	TEST("byte-by-byte", "waits for the newline, byte by byte", 10, TEST_SAFETY, 30, play_byte_by_byte),
 	TEST("many-clients", "serves 100 clients at once", 10, TEST_LIVENESS, 30, play_many_clients),
-	TEST("slow-reader", "is not held up by a client that does not read", 12, TEST_LIVENESS, 90, play_slow_reader),
-	TEST("half-close", "sends the rest after a half-close, then closes", 8, TEST_SAFETY, 90, play_half_close),
+	TEST("slow-reader", "is not held up by a slow reader", 12, TEST_LIVENESS, 90, play_slow_reader),
+	TEST("half-close", "sends the rest after a half-close", 8, TEST_SAFETY, 90, play_half_close),
 	TEST("long-line", "sends back a line of 1 MiB", 8, TEST_SAFETY, 90, play_long_line),
 	TEST("reset", "survives clients that reset their connection", 10, TEST_SAFETY, 90, play_reset),
 	TEST("no-leaks", "closes what 5,000 connections opened", 10, TEST_SAFETY, 120, play_no_leaks),
