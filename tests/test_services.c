@@ -361,6 +361,22 @@ static void test_lww_loses_writes(void **state)
 	assert_true(kept >= 50);
 }
 
+/* A write that meets a replica that knows the one before is later in Lamport's sense and always wins. */
+static void test_lww_later_write_wins(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 100; seed++) {
+		struct services *s = services_new(seed);
+		for (int64_t value = 1; value < 5; value++) {
+			ask_write(s, SERVICE_LWW_KV, "n1", "k", value);
+			for (int i = 0; i < 100; i++) /* until both replicas have it */
+				ask_read(s, SERVICE_LWW_KV, "n1", "k");
+			assert_int_equal(ask_read(s, SERVICE_LWW_KV, "n2", "k").value, value);
+		}
+		services_free(s);
+	}
+}
+
 static void test_lww_reads_go_back(void **state)
 {
 	(void)state;
@@ -511,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_seq_same_write_stays_back),
 		cmocka_unit_test(test_seq_catches_up),
 		cmocka_unit_test(test_lww_loses_writes),
+		cmocka_unit_test(test_lww_later_write_wins),
 		cmocka_unit_test(test_lww_reads_go_back),
 		cmocka_unit_test(test_lww_exchanges),
 		cmocka_unit_test(test_same_seed_same_replies),
