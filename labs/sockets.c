@@ -116,7 +116,7 @@ static const char *how_it_stopped(struct play *p, const struct sock *s, int64_t 
 			return "the connection was reset by the node's side";
 		return play_text(p, "the connection broke (%s)", strerror(sock_error(s)));
 	default:
-		return play_text(p, "nothing more came within %d ms", (int)idle_ms);
+		return play_text(p, "nothing%s came within %d ms", sock_got(s).n > 0 ? " more" : "", (int)idle_ms);
 	}
 }
 
