@@ -325,6 +325,8 @@ static const struct event *first_bad(const struct play *p, int node)
 
 static const char *start_hint(struct play *p, const struct event *bad)
 {
+	if (p->lab->kind == LAB_SOCKETS)
+		return "listen on the address in the environment variable DLAB_LISTEN (host:port), and accept connections for ever";
 	if (!bad)
 		return "the first line on stdin is init. Answer it with one line on stdout: {\"src\":\"n1\",\"dest\":\"c0\","
 		       "\"body\":{\"type\":\"init_ok\",\"in_reply_to\":1}}, and flush stdout after each line";
@@ -340,8 +342,11 @@ static _Noreturn void fail_start(struct play *p, int node, const char *seen, uin
 	p->result->start_failed = true;
 	if (bad)
 		seen = play_text(p, "%s. Before that it %s", seen, bad_text(bad->why));
-	FAIL(p, .rule = "a node answers init", .expected = "every node answers init with init_ok within 10 s", .seen = seen,
-		.hint = start_hint(p, bad), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
+	bool sockets = p->lab->kind == LAB_SOCKETS;
+	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
+		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :
+			"every node answers init with init_ok within 10 s",
+		.seen = seen, .hint = start_hint(p, bad), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
 }
 
 static void node_ended(struct play *p, const struct event *e)
@@ -355,7 +360,6 @@ static void node_ended(struct play *p, const struct event *e)
 	p->exit_status[node] = e->arg;
 	if (p->may_end[node] || p->phase == PLAY_CHECKING)
 		return;
-	keep_stderr(p, node);
 	const char *name = lane_name(&p->lanes, node);
 	if (!was_ready)
 		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq);
@@ -387,7 +391,12 @@ static void handle(struct play *p, const struct event *given)
 	case EVENT_RESUME: p->paused[e->src] = false; break;
 	case EVENT_KILL: p->killed[e->src] = true; break;
 	case EVENT_REPLY: client_reply(p, e); break;
-	case EVENT_EXIT: notify(p, e); node_ended(p, e); return;
+	case EVENT_EXIT:
+		if (!p->killed[e->src])
+			keep_stderr(p, e->src); /* before the lab may judge the end */
+		notify(p, e);
+		node_ended(p, e);
+		return;
 	case EVENT_DROP: count_bite(p, e); break;
 	case EVENT_RECV:
 		count_bite(p, e);
