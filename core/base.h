@@ -49,6 +49,8 @@ static inline bool slice_is(struct slice a, const char *cstr)
 
 /* Reads a whole slice as a decimal int64. Returns false when it is anything else. */
 bool slice_int(struct slice, int64_t *out);
+/* True when all of it is UTF-8 (RFC 3629). */
+bool slice_utf8(struct slice);
 
 /* --- errors of the world --- */
 struct err {
