@@ -14,7 +14,7 @@
 #include "dlab.h"
 
 enum {
-	MS_PER_LEAF = 25, /* the hub sends at most 40 messages a second, whatever the number of leaves */
+	MS_PER_LEAF = 30, /* the hub sends at most 33 messages a second, whatever the number of leaves */
 	ROUND_MIN_MS = 250,
 	VALUES_PER_MESSAGE = 3000 /* keeps a line below the limit of 60,000 bytes */
 };

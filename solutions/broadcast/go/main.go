@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	msPerLeaf        = 25 // the hub sends at most 40 messages a second, whatever the number of leaves
+	msPerLeaf        = 30 // the hub sends at most 33 messages a second, whatever the number of leaves
 	roundMinMs       = 250
 	valuesPerMessage = 3000 // keeps a line below the limit of 60,000 bytes
 )

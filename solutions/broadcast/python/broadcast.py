@@ -14,7 +14,7 @@ import os, sys
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), up) for up in ("..", "../../../core/sdk/python")]
 import dlab
 
-MS_PER_LEAF = 25      # the hub sends at most 40 messages a second, whatever the number of leaves
+MS_PER_LEAF = 30      # the hub sends at most 33 messages a second, whatever the number of leaves
 ROUND_MIN_MS = 250
 VALUES_PER_MESSAGE = 3000  # keeps a line below the limit of 60,000 bytes
 
