@@ -57,7 +57,6 @@ static struct op *worker_next(struct play *p, struct worker *k, struct buf *body
 	op->shrinkable = true;
 	op->call_ns = play_now(p);
 	k->run->plan.next(p, op, &k->rng, body, k->run->plan.arg);
-	op->request = arena_copy(&p->arena, buf_as_slice(body));
 	return op;
 }
 
@@ -69,9 +68,8 @@ static void worker_ask(struct play *p, void *arg)
 	if (workload_is_over(w))
 		return;
 	w->begun++;
-	struct buf body = BUF_EMPTY;
-	struct op *op = worker_next(p, k, &body);
-	buf_done(&body);
+	p->body.n = 0;
+	struct op *op = worker_next(p, k, &p->body);
 	if (play_skips(p, &op->ordinal)) {
 		op->status = OP_SKIPPED;
 		/* Without a rate the next one would follow at once, and for ever: a left-out operation takes a little time. */
@@ -80,7 +78,7 @@ static void worker_ask(struct play *p, void *arg)
 		return;
 	}
 	w->active++;
-	play_call(p, op, k->client, w->plan.timeout_ms ? w->plan.timeout_ms : 5000);
+	play_call(p, op, k->client, buf_as_slice(&p->body), w->plan.timeout_ms ? w->plan.timeout_ms : 5000);
 }
 
 void workload_op_ended(struct play *p, struct op *op)
