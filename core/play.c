@@ -257,7 +257,7 @@ static void client_reply(struct play *p, const struct event *e)
 		return;
 	else if (e->arg >= 1 && e->arg <= c->msg_id)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
-	else
+	else if (e->arg >= 0 || !p->thrown) /* garbage may be answered, and has no msg_id */
 		lint_once(p, e->src, LINT_NOTHING, play_text(p, "a reply to nothing: no request of %s has the msg_id %lld",
 			lane_name(&p->lanes, e->dst), (long long)e->arg));
 }
@@ -573,6 +573,7 @@ struct op *play_send(struct play *p, int node, const char *fmt, ...)
 void play_throw(struct play *p, int node, struct slice body)
 {
 	struct slice type;
+	p->thrown = true;
 	post(p, lane_client(&p->lanes, 0), node, body, &type);
 }
 
