@@ -20,6 +20,6 @@ void *arena_zero(struct arena *, size_t n);
 /* Copies; the result is followed by a NUL that its n does not count. */
 struct slice arena_copy(struct arena *, struct slice);
 char *arena_printf(struct arena *, const char *fmt, ...) PRINTF_LIKE(2, 3);
-char *arena_vprintf(struct arena *, const char *fmt, va_list);
+char *arena_vprintf(struct arena *, const char *fmt, va_list) PRINTF_LIKE(2, 0);
 
 #endif

@@ -259,6 +259,16 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 	return len;
 }
 
+bool slice_utf8(struct slice s)
+{
+	size_t i = 0, len = 1;
+	while (i < s.n && len > 0) {
+		len = utf8_len((const unsigned char *)s.s + i, s.n - i);
+		i += len;
+	}
+	return len > 0;
+}
+
 void buf_json_string(struct buf *b, struct slice s)
 {
 	buf_char(b, '"');

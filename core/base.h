@@ -49,6 +49,8 @@ static inline bool slice_is(struct slice a, const char *cstr)
 
 /* Reads a whole slice as a decimal int64. Returns false when it is anything else. */
 bool slice_int(struct slice, int64_t *out);
+/* True when all of it is UTF-8 (RFC 3629). */
+bool slice_utf8(struct slice);
 
 /* --- errors of the world --- */
 struct err {
@@ -103,7 +105,7 @@ void buf_slice(struct buf *, struct slice);
 void buf_char(struct buf *, char);
 void buf_int(struct buf *, int64_t);
 void buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *, const char *fmt, va_list);
+void buf_vprintf(struct buf *, const char *fmt, va_list) PRINTF_LIKE(2, 0);
 /* Adds s as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_json_string(struct buf *, struct slice s);
 const char *buf_cstr(struct buf *);

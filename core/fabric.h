@@ -11,6 +11,8 @@
 #ifndef DLAB_FABRIC_H
 #define DLAB_FABRIC_H
 
+#include <sys/types.h>
+
 #include "arena.h"
 #include "event.h"
 #include "fault.h"
@@ -31,6 +33,7 @@ struct cluster {
 	uint64_t seed;
 	int core;                 /* processor to stay on; -1: any */
 	const char *marker;       /* value of DLAB_SESSION in the nodes' environment (guard.h) */
+	struct guard *guard;      /* told of every process; NULL: none */
 	int64_t init_limit_ns;    /* 10 s by default */
 	int64_t step_limit_ns;    /* sim: real time to answer one line, 10 s by default */
 	uint16_t (*type_of)(void *, struct slice type); /* interns a body's type */
@@ -38,6 +41,15 @@ struct cluster {
 };
 
 struct fabric;
+struct guard;
+
+/* A message from a client or a service to a node. */
+struct parcel {
+	int src, node;       /* lanes */
+	struct slice body;   /* in the run's arena, or static */
+	uint16_t type;       /* the body's type, interned */
+	int64_t in_reply_to; /* the body's; -1: none */
+};
 
 struct fabric_ops {
 	const char *name;
@@ -45,13 +57,16 @@ struct fabric_ops {
 	struct fabric *(*open)(const struct cluster *, struct err *);
 	/* Starts a node's process (it must be down) and says init to it. */
 	int (*start)(struct fabric *, int node, struct err *);
-	/* Sends a body from a client or a service to a node, now. Returns the message's number, 0 on error. */
-	uint64_t (*post)(struct fabric *, int src, int node, struct slice body, struct err *);
+	/* Sends it, now. Returns the message's number, 0 on error. */
+	uint64_t (*post)(struct fabric *, const struct parcel *, struct err *);
 	int (*fault)(struct fabric *, const struct fault *, struct err *);
 	/* 1: *event is the next one. 0: nothing before until_ns, and that is the time now. -1: the world failed. */
 	int (*next)(struct fabric *, int64_t until_ns, struct event *, struct err *);
 	int64_t (*now)(const struct fabric *);
 	void (*close)(struct fabric *);
+	/* The node's process, 0 while it is down; and the port of a CLUSTER_SOCKETS node on 127.0.0.1. NULL where there is none. */
+	pid_t (*pid)(const struct fabric *, int node);
+	int (*port)(const struct fabric *, int node);
 	unsigned can;        /* FAULT_BITs */
 	bool deterministic;  /* same seed, same trace */
 };
@@ -59,7 +74,5 @@ struct fabric_ops {
 extern const struct fabric_ops fabric_sim, fabric_proc;
 /* NULL for a name that nobody has. */
 const struct fabric_ops *fabric_find(const char *name);
-/* Port at which a node of a CLUSTER_SOCKETS listens, on 127.0.0.1. */
-int fabric_port(const struct fabric *, int node);
 
 #endif

@@ -5,15 +5,18 @@
  * struct play. A verb that fails the test (play_fail, a broken invariant, the time limit) does not return.
  * Time is virtual on sim and real elsewhere; a judge never asks which.
  *
- * A play that ends without failing passes, unless its check fails, no operation was answered (an empty history
- * never passes), or a fault it ordered had no effect. */
+ * A play that ends without failing passes, unless its check fails or no operation was answered (an empty history
+ * never passes). A cut or a loss that touched no message is told; where the test says NEEDS_BITE it leaves the
+ * verdict open. */
 #ifndef DLAB_LAB_H
 #define DLAB_LAB_H
 
+#include "arena.h"
 #include "base.h"
 #include "fault.h"
 #include "history.h"
 #include "json.h"
+#include "proto.h"
 #include "trace.h"
 
 struct play;
@@ -21,7 +24,11 @@ struct play;
 enum test_kind { TEST_SAFETY, TEST_LIVENESS, TEST_EFFICIENCY, TEST_TIMING };
 
 /* What a test needs of a fabric. */
-enum { NEEDS_WALL_CLOCK = 1, NEEDS_SOCKETS = 2 };
+enum {
+	NEEDS_WALL_CLOCK = 1,
+	NEEDS_SOCKETS = 2,
+	NEEDS_BITE = 4 /* its cuts and losses must have touched a message, else there is no verdict */
+};
 
 struct test {
 	const char *id;      /* "one-node"; unique in its lab */
@@ -88,6 +95,8 @@ const struct op *play_ask(struct play *, int node, const char *fmt, ...) PRINTF_
 struct op *play_send(struct play *, int node, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* As play_send, with a body that is in the run's arena (or static), from a given client (-1: one that is free). */
 struct op *play_send_body(struct play *, int client, int node, struct slice body, int64_t timeout_ms);
+/* Sends a body, static or in the run's arena, and expects nothing: for garbage. It is no operation and gets no msg_id. */
+void play_throw(struct play *, int node, struct slice body);
 /* Waits until the operation has ended, its time-out at most. */
 void play_wait(struct play *, const struct op *);
 /* Answer as a document, NULL when there is none or it is of another type than "<request's type>_ok".

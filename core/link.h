@@ -16,13 +16,13 @@ enum link_item_kind { ITEM_MESSAGE, ITEM_TIMER };
 struct link_item {
 	int64_t due_ns;
 	uint64_t msg;      /* message's number; 0 for timers */
-	struct slice body; /* borrowed from the run's arena; the timer's name */
+	struct slice body; /* borrowed from the run's arena; the timer's name: the link's, until link_free */
 	int16_t src, dst;  /* timers: the node in both */
 	uint8_t kind;
 	uint8_t copy;      /* 1: the second copy of a doubled message */
 	uint16_t type;     /* passed through */
 	uint32_t slot;     /* timers: place in the timer table */
-	uint32_t generation; /* timers: stale when it differs from the table's */
+	uint32_t generation; /* timers: how often this timer was set, from 1 */
 };
 
 struct link;
@@ -34,6 +34,9 @@ void link_free(struct link *);
 /* Takes a message at time now. Returns how many copies are under way: 0 (lost), 1 or 2. A message to itself
  * and one from or to a client is never touched by faults and is due at once. */
 int link_send(struct link *, int64_t now_ns, const struct link_item *);
+/* Puts an item in as it is, due at item->due_ns, without chance and without faults: one that was popped and held back
+ * for a node that could not take it. A timer that was set again meanwhile must not be put back. */
+void link_put(struct link *, const struct link_item *);
 /* Sets, re-arms (same name) or stops (after_ns < 0) a timer of a node. False: too many timers. */
 bool link_timer(struct link *, int64_t now_ns, int node, struct slice name, int64_t after_ns);
 /* Forgets all timers of a node (it crashed). */

@@ -25,23 +25,27 @@ enum {
 };
 
 struct envelope {
-	struct slice src, dest;  /* decoded; src.s == NULL when there was none */
+	struct slice src, dest;  /* decoded; src.s == NULL when there was none, or it was no string */
 	struct slice body;       /* the object with its braces, a part of the line */
 	struct slice type;       /* the body's "type", decoded; s == NULL when there is none or it is no string */
-	int64_t msg_id;          /* the body's; -1 when there is none (or no integer) */
+	int64_t msg_id;          /* the body's; -1 when there is none (or no int64) */
 	int64_t in_reply_to;     /* likewise */
 	/* For messages to "dlab" only: */
 	struct slice name;       /* the body's "name", decoded */
 	int64_t after_ms;        /* the body's "after_ms"; AFTER_NULL for null, AFTER_NONE when absent or no number */
-	char text[4][NAME_MAX_BYTES + 1]; /* where decoded strings with escapes live */
+	char text[4][NAME_MAX_BYTES + 1]; /* where strings live that had escapes or were too long */
 };
 #define AFTER_NONE INT64_C(-1)
 #define AFTER_NULL INT64_C(-2)
 
 /* Reads one line (without newline). Returns -1 when it is an envelope, else the enum bad that says why not
- * (NOT_JSON, NOT_OBJECT, NO_DEST, NO_BODY, TOO_DEEP, TOO_LONG); *at is then the offset of the offending byte. The
- * slices borrow the line, or the envelope itself. A negative or fractional after_ms is AFTER_NONE; a fraction
- * of a positive one is cut off. */
+ * (NOT_JSON, NOT_OBJECT, NO_DEST, NO_BODY, TOO_DEEP, TOO_LONG); *at is then the offset of the offending byte, and the
+ * envelope holds nothing of use. `at` may be NULL. The offending byte of a wrong escape is its backslash, of a wrong
+ * UTF-8 character its first byte, of a line that breaks off its length.
+ *
+ * The slices borrow the line, or the envelope itself (so an envelope is not to be copied). A decoded string of more
+ * than NAME_MAX_BYTES is cut to NAME_MAX_BYTES + 1: its n tells. A negative after_ms is AFTER_NONE; the fraction
+ * of another is cut off, and INT64_MAX stands for all that is larger. */
 int envelope_read(struct envelope *, struct slice line, size_t *at);
 
 /* Reads only a body: type, msg_id, in_reply_to, name, after_ms; src, dest stay empty. Same results. */

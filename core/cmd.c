@@ -1,0 +1,114 @@
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct cmd_option *find_option(const struct command *c, const char *name, size_t n, char letter)
+{
+	for (const struct cmd_option *o = c->options; o && o->name; o++)
+		if ((name && strlen(o->name) == n && strncmp(o->name, name, n) == 0) || (letter && o->letter == letter))
+			return o;
+	return NULL;
+}
+
+int cmd_usage(const struct command *c, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fprintf(stderr, "dlab %s: ", c->name);
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "\nTry `dlab help %s`.\n", c->name);
+	va_end(ap);
+	return EXIT_USAGE;
+}
+
+int cmd_world(const struct err *e)
+{
+	fprintf(stderr, "dlab: %s\n", e->text);
+	return EXIT_WORLD;
+}
+
+int cmd_number(const struct command *c, const char *option, const char *value, int64_t lo, int64_t hi, int64_t *out)
+{
+	if (slice_int(slice_of(value), out) && *out >= lo && *out <= hi)
+		return 0;
+	cmd_usage(c, "--%s takes a whole number from %lld to %lld, not \"%s\"", option, (long long)lo, (long long)hi, value);
+	return -1;
+}
+
+void cmd_help(const struct command *c)
+{
+	printf("dlab %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
+	if (c->help)
+		printf("\n%s\n", c->help);
+	if (c->options && c->options->name)
+		printf("\nOptions:\n");
+	for (const struct cmd_option *o = c->options; o && o->name; o++) {
+		char left[64];
+		int n = o->letter ? snprintf(left, sizeof left, "-%c, --%s", o->letter, o->name) :
+			snprintf(left, sizeof left, "    --%s", o->name);
+		if (o->value)
+			snprintf(left + n, sizeof left - (size_t)n, " %s", o->value);
+		printf("  %-26s %s\n", left, o->help);
+	}
+}
+
+struct parser {
+	const struct command *c;
+	int argc;
+	char **argv;
+	int at;
+	int (*take)(void *, const struct cmd_option *, const char *);
+	void *ctx;
+};
+
+static int take_with_value(struct parser *p, const struct cmd_option *o, const char *word, const char *attached)
+{
+	if (!o)
+		return cmd_usage(p->c, "there is no option %s", word);
+	if (!o->value && attached)
+		return cmd_usage(p->c, "--%s takes no value", o->name);
+	const char *value = attached;
+	if (o->value && !value) {
+		if (p->at + 1 >= p->argc || strcmp(p->argv[p->at + 1], "--") == 0)
+			return cmd_usage(p->c, "%s needs a value: %s", word, o->value);
+		value = p->argv[++p->at];
+	}
+	return p->take(p->ctx, o, value) == 0 ? 0 : EXIT_USAGE;
+}
+
+static int parse_option(struct parser *p)
+{
+	char *word = p->argv[p->at];
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		cmd_help(p->c);
+		return -1;
+	}
+	if (word[1] == '-') {
+		char *equals = strchr(word, '=');
+		size_t n = equals ? (size_t)(equals - word - 2) : strlen(word + 2);
+		return take_with_value(p, find_option(p->c, word + 2, n, 0), word, equals ? equals + 1 : NULL);
+	}
+	return take_with_value(p, find_option(p->c, NULL, 0, word[1]), word, word[2] ? word + 2 : NULL);
+}
+
+int cmd_parse(const struct command *c, int argc, char **argv, struct cmd_words *words,
+	int (*take)(void *, const struct cmd_option *, const char *), void *ctx)
+{
+	struct parser p = { c, argc, argv, 1, take, ctx };
+	*words = (struct cmd_words){ argv, 0, NULL };
+	for (; p.at < argc; p.at++) {
+		if (strcmp(argv[p.at], "--") == 0) {
+			words->after = argv + p.at + 1;
+			break;
+		}
+		if (argv[p.at][0] == '-' && argv[p.at][1]) {
+			int rc = parse_option(&p);
+			if (rc != 0)
+				return rc;
+		} else {
+			argv[words->n++] = argv[p.at];
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,51 @@
+/* cmd.h - a command of `dlab`: one command, one file, one constant struct. main.c holds the table.
+ *
+ * Help, man page and completion are made from these tables, so they cannot differ from the program. Only cmd_*.c
+ * and main.c print. Exit status: 0 passed, 1 failed, 2 used wrongly, 3 the world failed. */
+#ifndef DLAB_CMD_H
+#define DLAB_CMD_H
+
+#include "base.h"
+
+enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_WORLD = 3 };
+
+struct cmd_option {
+	const char *name;  /* long name without dashes; NULL ends the table */
+	char letter;       /* 0: none */
+	const char *value; /* "N", "FILE"; NULL: a flag */
+	const char *help;
+	const char *choices; /* for completion: "sim proc", "@labs", "@tests", "@runs", "@files"; or NULL */
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* "[LAB] [-- COMMAND...]" */
+	const char *summary;   /* one line, no full stop */
+	const char *help;      /* paragraphs for `dlab help NAME` and the man page */
+	const char *completes; /* what its arguments are, as in choices; or NULL */
+	const struct cmd_option *options; /* or NULL */
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+};
+
+extern const struct command *const all_commands[]; /* ended by NULL */
+
+/* Reads options by the command's own table. Calls take(ctx, option, value) for each; take returns 0, or -1 after
+ * printing why not. What is left, in order, is in argv[0..*rest) afterwards; words after "--" are in *after
+ * (NULL when there was no "--"). Returns 0, or EXIT_USAGE after printing. Handles --help itself (returns -1). */
+struct cmd_words {
+	char **word; /* borrowed from argv; the command's name is not among them */
+	int n;
+	char **after; /* borrowed; NULL-terminated; NULL without "--" */
+};
+int cmd_parse(const struct command *, int argc, char **argv, struct cmd_words *,
+	int (*take)(void *ctx, const struct cmd_option *, const char *value), void *ctx);
+
+/* A number of the given range, or -1 after printing "dlab test: --seeds takes a whole number from 1 to ..." . */
+int cmd_number(const struct command *, const char *option, const char *value, int64_t lo, int64_t hi, int64_t *out);
+/* Prints "dlab NAME: text" and a hint at help to stderr; returns EXIT_USAGE. */
+int cmd_usage(const struct command *, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Prints "dlab: text" to stderr; returns EXIT_WORLD. */
+int cmd_world(const struct err *);
+void cmd_help(const struct command *);
+
+#endif

@@ -1,0 +1,392 @@
+/* fabric_sim.c - real node processes in virtual time, one at a time: same seed, same trace.
+ *
+ * The clock jumps to the next due item (link.c). A line goes to one node, and the fabric reads what that node
+ * writes until it says done; only then is the next item looked at. So the order of everything follows from the
+ * heap alone. Reading blocks, on one core, because a sleeping reader is what makes a round trip cheap; an
+ * interval timer interrupts the read from time to time to look whether the node is stuck.
+ *
+ *   idle --line--> stepping --done--> idle        stepping --end of file, flood, time--> down
+ */
+#include "fabric.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "guard.h"
+#include "route.h"
+
+enum { TICK_US = 50000, EXIT_WAIT_MS = 1000, QUIET_CHECK = 64 };
+
+/* After init_ok and nothing more for so long, the node does not know lockstep. */
+static const int64_t NO_DONE_NS = 2 * NS_PER_S;
+
+struct fabric {
+	struct cluster cluster;
+	struct router router;
+	struct child child[NODES_MAX];
+	bool init_pending[NODES_MAX]; /* was given init and has not been read since */
+	int64_t now;
+	unsigned quiet; /* how often there was nothing to do */
+	struct sigaction old_alarm;
+	cpu_set_t old_cpus;
+	bool pinned;
+};
+
+static void on_tick(int sig)
+{
+	(void)sig; /* its only work is to interrupt read() */
+}
+
+static void ticks_start(struct fabric *f)
+{
+	struct sigaction act = { .sa_handler = on_tick }; /* without SA_RESTART */
+	sigaction(SIGALRM, &act, &f->old_alarm);
+	struct itimerval every = { { 0, TICK_US }, { 0, TICK_US } };
+	setitimer(ITIMER_REAL, &every, NULL);
+}
+
+static void ticks_stop(struct fabric *f)
+{
+	struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &f->old_alarm, NULL);
+}
+
+static void pin(struct fabric *f)
+{
+	if (f->cluster.core < 0 || sched_getaffinity(0, sizeof f->old_cpus, &f->old_cpus) != 0)
+		return;
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET((size_t)f->cluster.core, &one);
+	f->pinned = sched_setaffinity(0, sizeof one, &one) == 0;
+}
+
+static struct fabric *sim_open(const struct cluster *c, struct err *e)
+{
+	if (c->kind == CLUSTER_SOCKETS) {
+		err_set(e, "this lab speaks over raw sockets, which have no virtual time: use --fabric proc");
+		return NULL;
+	}
+	struct fabric *f = xcalloc(1, sizeof *f);
+	f->cluster = *c;
+	router_init(&f->router, &f->cluster, "sim", true, false);
+	pin(f);
+	ticks_start(f);
+	return f;
+}
+
+/* --- the end of a node --- */
+
+static void drain_log(struct fabric *f, int node, bool last)
+{
+	struct child *c = &f->child[node];
+	struct slice line;
+	enum child_read how;
+	do {
+		how = child_fill_err(c);
+		enum line_kind kind;
+		while ((kind = line_next(&c->err_buf, LOG_LINE_MAX, last && how != CHILD_MORE, &line)) != LINE_NONE)
+			router_log(&f->router, f->now, node, line);
+	} while (how == CHILD_MORE);
+}
+
+static void down(struct fabric *f, int node, int64_t status, struct slice text)
+{
+	struct child *c = &f->child[node];
+	child_kill(c);
+	drain_log(f, node, true);
+	child_done(c);
+	f->init_pending[node] = false;
+	router_exit(&f->router, f->now, node, status, text);
+}
+
+/* End of file on stdout: the process has ended, is about to, or has closed its stdout. */
+static void ended(struct fabric *f, int node)
+{
+	struct child *c = &f->child[node];
+	int64_t limit = clock_ns() + EXIT_WAIT_MS * NS_PER_MS;
+	while (!child_reap(c) && clock_ns() < limit)
+		usleep(200); /* an exit in progress: no event tells of it but the reaping itself */
+	struct buf text = BUF_EMPTY;
+	int64_t status = 0;
+	if (!c->reaped) {
+		buf_str(&text, "closed its stdout and was ended");
+	} else {
+		child_print_status(&text, c->status);
+		status = WIFSIGNALED(c->status) ? 1000 + WTERMSIG(c->status) : WEXITSTATUS(c->status);
+	}
+	down(f, node, status, buf_as_slice(&text));
+	buf_done(&text);
+}
+
+static void end_node(struct fabric *f, int node, const char *why)
+{
+	down(f, node, 1000 + SIGKILL, slice_of(why));
+}
+
+/* --- one step of one node --- */
+
+/* What happened while a step was read. */
+struct step {
+	int64_t lines, bytes;
+	int64_t deadline; /* real time, ns */
+	bool done;
+};
+
+/* Takes the complete lines out of the buffer. True when the step is over. */
+static bool take_lines(struct fabric *f, int node, struct step *s, bool eof)
+{
+	struct child *c = &f->child[node];
+	struct slice line;
+	enum line_kind kind;
+	while ((kind = line_next(&c->out_buf, LINE_MAX_BYTES, eof, &line)) != LINE_NONE) {
+		if (kind == LINE_TOO_LONG)
+			router_bad(&f->router, f->now, node, BAD_TOO_LONG, line);
+		else if (kind == LINE_LAST)
+			router_bad(&f->router, f->now, node, BAD_NO_NEWLINE, line);
+		else if (router_line(&f->router, f->now, node, line))
+			s->done = true;
+		if (s->done)
+			return true;
+		if (++s->lines > LINES_PER_STEP || f->router.node[node].bad > BAD_LINES_MAX) {
+			router_bad(&f->router, f->now, node, BAD_FLOOD, line);
+			end_node(f, node, "wrote more than the limits allow and was ended");
+			return true;
+		}
+	}
+	return false;
+}
+
+static void stuck(struct fabric *f, int node)
+{
+	struct route_node *n = &f->router.node[node];
+	const char *text = "did not say \"done\" in time, and was ended";
+	if (n->phase == NODE_INIT)
+		text = "did not answer init, and was ended";
+	else if (f->init_pending[node])
+		text = "answered init and did not say \"done\": it does not know lockstep. Use the SDK, write "
+		       "{\"dest\":\"dlab\",\"body\":{\"type\":\"done\"}} after each line, or run it with --fabric proc";
+	end_node(f, node, text);
+}
+
+static bool too_late(struct fabric *f, int node, struct step *s)
+{
+	int64_t now = clock_ns();
+	drain_log(f, node, false); /* a node that blocks on a full stderr goes on */
+	bool silent_after_init = f->init_pending[node] && f->router.node[node].phase == NODE_READY;
+	if (silent_after_init && s->deadline > now + NO_DONE_NS)
+		s->deadline = now + NO_DONE_NS;
+	return now > s->deadline;
+}
+
+/* Reads until the node says done, ends, floods or takes too long. */
+static void read_step(struct fabric *f, int node)
+{
+	struct child *c = &f->child[node];
+	int64_t limit = f->init_pending[node] ? f->cluster.init_limit_ns : f->cluster.step_limit_ns;
+	struct step s = { 0 };
+	uint64_t before = c->out_bytes;
+	for (;;) {
+		if (take_lines(f, node, &s, false))
+			break;
+		enum child_read how = child_fill_out(c);
+		if (how == CHILD_EOF) {
+			if (!take_lines(f, node, &s, true))
+				ended(f, node);
+			break;
+		}
+		if (c->out_bytes - before > BYTES_PER_STEP) {
+			router_bad(&f->router, f->now, node, BAD_FLOOD, SLICE(""));
+			end_node(f, node, "wrote more than the limits allow and was ended");
+			break;
+		}
+		if (how == CHILD_MORE && s.deadline)
+			continue;
+		if (!s.deadline)
+			s.deadline = clock_ns() + limit;
+		if (how == CHILD_AGAIN && too_late(f, node, &s)) {
+			stuck(f, node);
+			break;
+		}
+	}
+	f->init_pending[node] = false;
+	if (c->pid)
+		drain_log(f, node, false);
+}
+
+/* A node that wrote since its last done runs something of its own. */
+static bool wrote_after_done(struct fabric *f, int node)
+{
+	struct child *c = &f->child[node];
+	int waiting = 0;
+	if (c->out_buf.at == c->out_buf.n && (ioctl(c->out, FIONREAD, &waiting) != 0 || waiting == 0))
+		return false;
+	child_fill_out(c);
+	struct slice line = { c->out_buf.s + c->out_buf.at, c->out_buf.n - c->out_buf.at };
+	const char *end = line.n ? memchr(line.s, '\n', line.n) : NULL;
+	if (end)
+		line.n = (size_t)(end - line.s);
+	if (line.n == 0)
+		return false; /* end of file: the next read says so */
+	router_bad(&f->router, f->now, node, BAD_AFTER_DONE, line);
+	end_node(f, node, "wrote after \"done\": does it use a thread or a clock of its own? Run it with --fabric proc");
+	return true;
+}
+
+static void step(struct fabric *f, int node, struct slice line)
+{
+	struct child *c = &f->child[node];
+	if (wrote_after_done(f, node))
+		return;
+	if (child_write(c, line.s, line.n) != 0) {
+		if (errno == EPIPE)
+			ended(f, node);
+		else
+			end_node(f, node, "does not read its stdin, and was ended");
+		return;
+	}
+	read_step(f, node);
+}
+
+/* --- the door --- */
+
+static int sim_start(struct fabric *f, int node, struct err *e)
+{
+	char **env = node_env(&f->cluster, node, 0, NULL, true);
+	struct child_spec spec = { .argv = f->cluster.argv, .env = env, .cwd = f->cluster.cwd };
+	int rc = child_spawn(&f->child[node], &spec, e);
+	env_free(env);
+	if (rc != 0)
+		return -1;
+	if (f->cluster.guard)
+		guard_announce(f->cluster.guard, f->child[node].pid);
+	struct slice line = router_start(&f->router, f->now, node);
+	f->init_pending[node] = true;
+	child_write(&f->child[node], line.s, line.n); /* a node that is gone already is noticed by the read */
+	return 0;
+}
+
+static uint64_t sim_post(struct fabric *f, const struct parcel *parcel, struct err *e)
+{
+	(void)e;
+	return router_post(&f->router, f->now, parcel);
+}
+
+static void kill_nodes(struct fabric *f, lane_set nodes)
+{
+	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+		if ((nodes & lane_bit(i)) && f->child[i].pid) {
+			router_say(&f->router, f->now, EVENT_KILL, i, 0, SLICE_NONE);
+			end_node(f, i, "was killed by the lab");
+		}
+}
+
+static int sim_fault(struct fabric *f, const struct fault *fault, struct err *e)
+{
+	int rc = 0;
+	switch (fault->kind) {
+	case FAULT_KILL:
+		kill_nodes(f, fault->from);
+		return 0;
+	case FAULT_START:
+		for (int i = 0; i < f->cluster.lanes->nodes && rc == 0; i++)
+			if ((fault->from & lane_bit(i)) && !f->child[i].pid)
+				rc = sim_start(f, i, e);
+		return rc;
+	case FAULT_PAUSE:
+	case FAULT_RESUME:
+		for (int i = 0; i < f->cluster.lanes->nodes; i++)
+			if (fault->from & lane_bit(i))
+				router_pause(&f->router, f->now, i, fault->kind == FAULT_PAUSE);
+		return 0;
+	default:
+		link_fault(f->router.link, fault);
+		return 0;
+	}
+}
+
+/* Reads the answers to init of all that were started, in the order of the nodes. */
+static void collect_inits(struct fabric *f)
+{
+	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+		if (f->init_pending[i])
+			read_step(f, i);
+}
+
+static bool anyone_speaks_unasked(struct fabric *f)
+{
+	bool any = false;
+	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+		if (f->child[i].pid && wrote_after_done(f, i))
+			any = true;
+	return any;
+}
+
+static int sim_next(struct fabric *f, int64_t until_ns, struct event *event, struct err *e)
+{
+	(void)e;
+	assert(until_ns >= f->now);
+	for (;;) {
+		collect_inits(f);
+		if (router_next(&f->router, event))
+			return 1;
+		int64_t due = link_due(f->router.link);
+		if (due > until_ns) {
+			if (++f->quiet % QUIET_CHECK == 0 && anyone_speaks_unasked(f))
+				continue;
+			f->now = until_ns;
+			return 0;
+		}
+		if (due > f->now)
+			f->now = due;
+		struct link_item item;
+		int node;
+		struct slice line;
+		if (link_pop(f->router.link, f->now, &item) && router_deliver(&f->router, f->now, &item, &node, &line))
+			step(f, node, line);
+	}
+}
+
+static int64_t sim_now(const struct fabric *f)
+{
+	return f->now;
+}
+
+static void sim_close(struct fabric *f)
+{
+	if (!f)
+		return;
+	ticks_stop(f);
+	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+		if (f->child[i].pid) {
+			child_kill(&f->child[i]);
+			child_done(&f->child[i]);
+		}
+	guard_sweep(f->cluster.marker, f->cluster.guard, NULL, 0);
+	if (f->pinned)
+		sched_setaffinity(0, sizeof f->old_cpus, &f->old_cpus);
+	router_done(&f->router);
+	free(f);
+}
+
+const struct fabric_ops fabric_sim = {
+	.name = "sim",
+	.open = sim_open,
+	.start = sim_start,
+	.post = sim_post,
+	.fault = sim_fault,
+	.next = sim_next,
+	.now = sim_now,
+	.close = sim_close,
+	.can = (1u << FAULT_KIND_COUNT) - 1,
+	.deterministic = true,
+};

@@ -1,0 +1,46 @@
+# test: long-line
+"""Takes 65,536 bytes without a newline for a line."""
+import os
+import signal
+import socket
+import threading
+
+
+def listen():
+    host, port = os.environ["DLAB_LISTEN"].rsplit(":", 1)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, int(port)))
+    listener.listen(512)
+    return listener
+
+
+def serve(conn):
+    rest = b""
+    with conn:
+        while True:
+            data = conn.recv(65536)
+            if not data:
+                break
+            lines = (rest + data).split(b"\n")
+            rest = lines.pop()
+            if len(rest) >= 65536:
+                lines.append(rest[:65536])
+                rest = rest[65536:]
+            for line in lines:
+                conn.sendall(line + b"\n")
+        conn.sendall(rest)
+
+
+def quietly(conn):
+    try:
+        serve(conn)
+    except OSError:
+        pass
+
+
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+listener = listen()
+while True:
+    connection, _ = listener.accept()
+    threading.Thread(target=quietly, args=(connection,), daemon=True).start()
