@@ -246,12 +246,16 @@ class SdkTest(unittest.TestCase):
             self.assertEqual(p.write(), [DONE], line[:80])
         p.raw(b"\n  \n")
         self.assertEqual((p.write(), p.write()), ([DONE], [DONE]))
-        p.raw(b"\xff\xfe\x00{}\n")
-        self.assertEqual(p.write(), [DONE])
+        latin = [b"\xff\xfe\x00{}"]
+        for text in (b"\xe9", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82", b"\xf0\x80\x80\x80"):
+            latin.append(b'{"src":"c1","dest":"n1","body":{"type":"echo","echo":"%s","msg_id":2}}' % text)
+        for line in latin:  # not UTF-8
+            p.raw(line + b"\n")
+            self.assertEqual(p.write(), [DONE], line)
         p.say({"type": "echo", "echo": "alive", "msg_id": 2})
         self.assertEqual(p.write()[0]["body"]["echo"], "alive")
         log = self.finish(p)
-        self.assertEqual(log.count("skipped a"), len(bad) + 1, log[-2000:])
+        self.assertEqual(log.count("skipped a"), len(bad) + len(latin), log[-2000:])
 
     def test_who_am_i(self):
         p = self.lockstep(at_ms=5, config={"k": [1, 2]})
@@ -259,6 +263,14 @@ class SdkTest(unittest.TestCase):
         self.assertEqual(p.write()[0], out("c1", {"type": "who_ok", "id": "n1", "ids": ["n1", "n2", "n3"], "config": {"k": [1, 2]},
                                                   "now": 77, "lives": 1, "in_reply_to": 2}))
         self.assertIn("life 1 of n1\n", self.finish(p))
+
+    def test_a_second_init_changes_nothing(self):
+        p = self.lockstep()
+        p.say({"type": "init", "msg_id": 9, "node_id": "n2", "node_ids": ["n2"], "dlab": {"lockstep": False}})
+        self.assertEqual(p.write()[0]["body"]["code"], 22)
+        p.say({"type": "who", "msg_id": 2})
+        self.assertEqual(p.write()[0]["body"]["id"], "n1")
+        self.finish(p)
 
     def test_reply_error(self):
         p = self.lockstep()
