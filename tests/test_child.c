@@ -478,6 +478,17 @@ static void test_write_to_the_dead_is_epipe(void **state)
 	assert_int_equal(child_write(&c, line, sizeof line), -1);
 	assert_int_equal(errno, EPIPE);
 	ended(&c);
+	/* Full when it died: closed for good, not full for a while. */
+	c = started(ARGV("cat"));
+	kill(c.pid, SIGSTOP);
+	while (child_write(&c, line, sizeof line) == 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	child_kill(&c);
+	errno = 0;
+	assert_int_equal(child_write(&c, line, sizeof line), -1);
+	assert_int_equal(errno, EPIPE);
+	ended(&c);
 }
 
 /* --- ending --- */
