@@ -69,6 +69,7 @@ def main():
         sys.stdin.read()
         return
     for line in sys.stdin:
+        idle.clear()
         message = json.loads(line)
         body = message["body"]
         kind = body.get("type")
@@ -88,7 +89,6 @@ def main():
         else:
             seen.append(body.get("name", kind))
         if lockstep:
-            idle.clear()
             write('{"dest":"dlab","body":{"type":"done"}}\n')
         idle.set()
 
