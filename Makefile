@@ -34,7 +34,7 @@ OBJ = $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(LABS) $(TUI)) $(BUILD)/labs.o
 TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all help clean layers unit
+.PHONY: all help clean layers unit install uninstall
 all: $(BUILD)/dlab ## build build/dlab (the default)
 
 help: ## this list
@@ -68,6 +68,28 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/libdlab.a
 unit: $(TESTS) $(BUILD)/dlab ## the unit tests alone
 	@fail=0; for t in $(TESTS); do d=$$(mktemp -d); (cd $$d && $(abspath .)/$$t > log 2>&1) \
 	  && echo "  ok     $$t" || { fail=1; echo "  FAILED $$t"; cat $$d/log; }; rm -rf $$d; done; exit $$fail
+
+# The man page and the completions are printed by the program itself, so they are those of this version.
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+SHARE_DIR = $(DESTDIR)$(PREFIX)/share/dlab
+
+install: $(BUILD)/dlab ## put dlab under PREFIX (/usr/local); DESTDIR goes before it
+	install -d $(DESTDIR)$(PREFIX)/bin $(MAN_DIR) $(BASH_DIR) $(ZSH_DIR) $(SHARE_DIR)/core
+	install -m 755 $(BUILD)/dlab $(DESTDIR)$(PREFIX)/bin/dlab
+	rm -rf $(SHARE_DIR)/stages $(SHARE_DIR)/core/sdk
+	cp -R stages $(SHARE_DIR)/stages
+	cp -R core/sdk $(SHARE_DIR)/core/sdk
+	find $(SHARE_DIR) -name __pycache__ -prune -exec rm -rf {} +
+	chmod -R u+w,a+rX $(SHARE_DIR)
+	$(BUILD)/dlab man > $(MAN_DIR)/dlab.1
+	$(BUILD)/dlab completion bash > $(BASH_DIR)/dlab
+	$(BUILD)/dlab completion zsh > $(ZSH_DIR)/_dlab
+
+uninstall: ## remove what install put there
+	rm -rf $(SHARE_DIR)
+	rm -f $(DESTDIR)$(PREFIX)/bin/dlab $(MAN_DIR)/dlab.1 $(BASH_DIR)/dlab $(ZSH_DIR)/_dlab
 
 clean: ## remove build/
 	rm -rf $(BUILD)

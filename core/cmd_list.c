@@ -80,6 +80,7 @@ static json_t *lab_json(struct view *v, const struct lab *lab, struct err *e)
 	json_t *j = json_object(), *tests = json_array();
 	json_object_set_new(j, "id", json_string(lab->id));
 	json_object_set_new(j, "title", json_string(lab->title));
+	json_object_set_new(j, "kind", json_string(lab->kind == LAB_SOCKETS ? "sockets" : "lines"));
 	json_object_set_new(j, "stage", json_integer(lab->stage));
 	json_object_set_new(j, "stage_name", json_string(stage_slug(lab->stage)));
 	json_object_set_new(j, "points", json_integer(catalogue_points(lab)));

@@ -59,7 +59,9 @@ static void print_command(const struct command *c)
 	for (const char *s = c->arguments; *s; s++)
 		printf(*s == '-' ? "\\-" : "%c", *s);
 	printf("\"\n");
-	print_text(c->summary);
+	char summary[200];
+	snprintf(summary, sizeof summary, "%s.", c->summary);
+	print_text(summary);
 	printf(".br\n");
 	if (c->help)
 		print_text(c->help);

@@ -43,8 +43,8 @@ struct language {
 static const char makefile[] =
 	"# `make` builds every lab in C: LAB/*.c becomes bin/LAB. dlab calls it before it tests.\n"
 	"CC ?= cc\n"
-	"CFLAGS ?= -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra\n"
-	"LDLIBS ?= -lm\n"
+	"CFLAGS ?= -O2 -g -Wall -Wextra\n"
+	"LDLIBS ?= -lpthread -lm\n"
 	"\n"
 	"LABS := $(sort $(patsubst %/,%,$(dir $(wildcard */*.c))))\n"
 	"\n"
@@ -279,15 +279,33 @@ static int make_readme(const struct making *m, struct err *e)
 	return rc;
 }
 
+/* A line for each member, and for each lab, so that it reads well. */
+static void print_members(struct buf *b, const json_t *object, int depth)
+{
+	const char *key, *comma = "";
+	json_t *value;
+	buf_char(b, '{');
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+		buf_printf(b, "%s\n%*s", comma, 2 * depth + 2, "");
+		comma = ",";
+		buf_json_string(b, slice_of(key));
+		buf_str(b, ": ");
+		if (depth == 0 && strcmp(key, "labs") == 0)
+			print_members(b, value, 1);
+		else
+			json_print(b, value);
+	}
+	buf_printf(b, "\n%*s}", 2 * depth, "");
+}
+
 static int write_json(const struct making *m, struct err *e)
 {
-	char *path = in_dir(m, "dlab.json"), *text = json_dumps(m->doc, JSON_INDENT(2));
+	char *path = in_dir(m, "dlab.json");
 	struct buf b = BUF_EMPTY;
-	buf_str(&b, text);
+	print_members(&b, m->doc, 0);
 	buf_char(&b, '\n');
 	int rc = file_replace(path, buf_as_slice(&b), e);
 	buf_done(&b);
-	free(text);
 	free(path);
 	return rc;
 }

@@ -1,4 +1,5 @@
 /* main.c - the table of commands, and finding one. */
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +43,18 @@ static int print_version(void)
 	return EXIT_PASSED;
 }
 
+/* What was printed must have arrived; a reader that has seen enough (dlab list | head) is no error. */
+static int finish(int status)
+{
+	struct err e;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (errno == EPIPE)
+		return status;
+	err_errno(&e, "cannot write to stdout");
+	return cmd_world(&e);
+}
+
 int main(int argc, char **argv)
 {
 	setlocale(LC_CTYPE, "");
@@ -51,7 +64,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-		return print_version();
+		return finish(print_version());
 	const struct command *c = cmd_need(command_word(argv[1]));
-	return c ? c->run(argc - 1, argv + 1) : EXIT_USAGE;
+	return c ? finish(c->run(argc - 1, argv + 1)) : EXIT_USAGE;
 }

@@ -411,12 +411,15 @@ static void end_table(struct markdown *m)
 
 /* --- what md4c calls --- */
 
-static void begin_heading(struct markdown *m)
+/* Without colours a heading keeps its marks: it would look like any other line. */
+static void begin_heading(struct markdown *m, unsigned level)
 {
 	flush_text(m);
 	m->blank_due = m->out->n > 0;
 	m->bold++;
 	add_look(m);
+	if (m->style->off[0] == '\0')
+		buf_printf(&m->text, "%.*s ", (int)level, "######");
 }
 
 static int enter_block(MD_BLOCKTYPE type, void *detail, void *ctx)
@@ -438,7 +441,7 @@ static int enter_block(MD_BLOCKTYPE type, void *detail, void *ctx)
 		begin_item(m);
 		break;
 	case MD_BLOCK_H:
-		begin_heading(m);
+		begin_heading(m, ((MD_BLOCK_H_DETAIL *)detail)->level);
 		break;
 	case MD_BLOCK_CODE:
 		flush_text(m);

@@ -1,5 +1,5 @@
 /* markdown.h - Markdown (CommonMark and tables, read by md4c) as text for a terminal: wrapped at a width, headings
- * bold, tables aligned, code as it is. Without colours, `code` keeps its backquotes. */
+ * bold, tables aligned, code as it is. Without colours, `code` and headings keep their marks. */
 #ifndef DLAB_MARKDOWN_H
 #define DLAB_MARKDOWN_H
 
