@@ -67,6 +67,15 @@ static bool heading_is(struct slice line, const char *id)
 	return slice_is(name, id);
 }
 
+/* "# Title" and the like; "#include" is none. */
+static bool is_heading(struct slice line)
+{
+	size_t n = 0;
+	while (n < line.n && line.s[n] == '#')
+		n++;
+	return n > 0 && n < line.n && line.s[n] == ' ';
+}
+
 static bool begins_level(struct slice line)
 {
 	return line.n > 2 && isdigit((unsigned char)line.s[0]) && line.s[1] == '.' && line.s[2] == ' ';
@@ -78,7 +87,7 @@ static struct hints find_hints(struct slice text, const char *test)
 	bool inside = false;
 	while (text.n > 0) {
 		struct slice line = take_line(&text);
-		if (line.n > 1 && line.s[0] == '#' && line.s[1] != ' ') {
+		if (is_heading(line)) {
 			inside = heading_is(line, test);
 		} else if (inside && begins_level(line) && h.n < LEVELS_MAX) {
 			h.level[h.n++] = (struct slice){ line.s + 3, line.n - 3 };

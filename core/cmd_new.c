@@ -103,6 +103,7 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 struct making {
 	const char *dir;
 	const struct language *language;
+	bool added;      /* to a workspace that was there */
 	char *home;      /* owned: dlab's own files */
 	json_t *doc;     /* owned: dlab.json */
 	int labs_made, labs_kept, labs_without; /* made now; there before; no starter in the language */
@@ -378,7 +379,7 @@ static void print_done(const struct making *m)
 		printf("Nothing to add: all %d labs are there.\n", m->labs_kept);
 		return;
 	}
-	printf("%s%s%s %s %d lab%s in %s.\n", s.green, s.pass, s.off, m->labs_kept ? "Added" : "Made a workspace with", m->labs_made,
+	printf("%s%s%s %s %d lab%s in %s.\n", s.green, s.pass, s.off, m->added ? "Added" : "Made a workspace with", m->labs_made,
 		m->labs_made == 1 ? "" : "s", m->language->title);
 	printf("\nNow:\n");
 	if (strcmp(m->dir, ".") != 0) {
@@ -418,7 +419,7 @@ static int run(int argc, char **argv)
 		return rc < 0 ? EXIT_PASSED : rc;
 	if (words.n != 1 || words.after || !*words.word[0])
 		return cmd_usage(&cmd_new, "say where: one folder, as in `dlab new my-labs`");
-	struct making m = { .dir = words.word[0], .language = find_language(o.language ? o.language : "python") };
+	struct making m = { .dir = words.word[0], .added = o.add, .language = find_language(o.language ? o.language : "python") };
 	for (size_t n = strlen(m.dir); n > 1 && m.dir[n - 1] == '/'; n--)
 		words.word[0][n - 1] = '\0';
 	rc = make(&m, &o, &e);

@@ -84,5 +84,6 @@ void pager_show(struct slice text, const struct style *style)
 	fflush(stdout);
 	if (style->terminal && *pager && is_long(text) && page(pager, text))
 		return;
-	fwrite(text.s, 1, text.n, stdout);
+	if (text.n > 0)
+		fwrite(text.s, 1, text.n, stdout);
 }

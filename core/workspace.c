@@ -245,8 +245,12 @@ static char *home_below(const char *above, const char *name)
 char *dlab_home(struct err *e)
 {
 	const char *set = getenv("DLAB_HOME");
-	if (set && *set)
-		return xstrdup(set);
+	if (set && *set) {
+		char *named = home_below(set, "");
+		if (!named)
+			err_set(e, "DLAB_HOME is %s, which has no folder stages/: set DLAB_HOME to the folder that has it, or not at all", set);
+		return named;
+	}
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (n > 0) {
