@@ -71,6 +71,7 @@ struct play {
 	size_t docs_n, docs_cap;
 	uint32_t ordinal;        /* what shrink could leave out, counted */
 	struct bites bites;
+	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
 	struct buf body;         /* owned; the request that is being made */
 	struct nemesis_run *nemesis;
