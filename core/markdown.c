@@ -105,7 +105,6 @@ static void add_look(struct markdown *m)
 
 static void print_look(const struct markdown *m, struct buf *to, int look)
 {
-	buf_str(to, m->style->off);
 	if (look & LOOK_BOLD)
 		buf_str(to, m->style->bold);
 	if (look & LOOK_CODE)
@@ -116,11 +115,14 @@ static void print_inline(const struct markdown *m, struct buf *to, const char *s
 {
 	if (*look)
 		print_look(m, to, *look);
-	for (size_t i = 0; i < n; i++)
-		if (s[i] == MARK)
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == MARK) {
+			buf_str(to, *look ? m->style->off : "");
 			print_look(m, to, *look = s[++i] - LOOK_BASE);
-		else
+		} else {
 			buf_char(to, s[i]);
+		}
+	}
 	if (*look)
 		buf_str(to, m->style->off);
 }

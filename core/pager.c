@@ -80,7 +80,7 @@ void pager_show(struct slice text, const struct style *style)
 {
 	const char *pager = getenv("PAGER");
 	if (!pager)
-		pager = "less";
+		pager = "if command -v less >/dev/null; then exec less; else exec cat; fi";
 	fflush(stdout);
 	if (style->terminal && *pager && is_long(text) && page(pager, text))
 		return;
