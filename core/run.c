@@ -211,6 +211,7 @@ static void tear_down(struct play *p)
 	free(p->docs);
 	free(p->agenda);
 	buf_done(&p->body);
+	buf_done(&p->request);
 	services_free(p->services);
 	history_free(p->history);
 	trace_free(p->trace);
