@@ -647,7 +647,8 @@ const json_t *play_need_answer(struct play *p, const struct op *op)
 		.expected = play_text(p, "a reply of type %s_ok, in_reply_to the request's msg_id", op->f),
 		.seen = why_no_answer(p, op),
 		.hint = unsupported ? play_text(p, "your node has no handler for \"%s\" yet: write one that replies %s_ok", op->f,
-			op->f) : play_text(p, "the request was %.*s", SLICE_ARG(op->request)),
+			op->f) : play_text(p, "the request was %.*s%s", SLICE_ARG(op->request), op->answer.n ? "" :
+			". Each request needs one line in reply, to the client that asked, flushed at once"),
 		.nodes = lane_bit(op->node), .t_ns = op->return_seq ? op->return_ns : 0,
 		.evidence = { op->call_seq, op->return_seq });
 }
