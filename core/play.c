@@ -390,6 +390,16 @@ static void node_ended(struct play *p, const struct event *e)
 		.nodes = lane_bit(node), .evidence = { bad ? bad->seq : e->seq, bad ? e->seq : 0 });
 }
 
+/* The request of an operation is in the trace now: several that were asked at once have a place each. */
+static void note_call(struct play *p, const struct event *e)
+{
+	if (!lane_is_client(&p->lanes, e->src))
+		return;
+	struct op *op = p->client[e->src - lane_client(&p->lanes, 0)].op;
+	if (op && op->node == e->dst && slice_eq(op->request, e->text))
+		op->call_seq = e->seq;
+}
+
 static void count_bite(struct play *p, const struct event *e)
 {
 	if (e->kind == EVENT_DROP && e->why == DROP_CUT)
@@ -409,6 +419,8 @@ static void handle(struct play *p, const struct event *given)
 	case EVENT_PAUSE: p->paused[e->src] = true; break;
 	case EVENT_RESUME: p->paused[e->src] = false; break;
 	case EVENT_KILL: p->killed[e->src] = true; break;
+	case EVENT_SEND:
+	case EVENT_CALL: note_call(p, e); break;
 	case EVENT_REPLY: client_reply(p, e); break;
 	case EVENT_EXIT:
 		if (!p->killed[e->src])
@@ -553,7 +565,7 @@ void play_call(struct play *p, struct op *op, int client, struct slice body, int
 	op->return_ns = INT64_MAX;
 	op->request = with_msg_id(p, body, c->awaited);
 	op->call_ns = play_now(p);
-	op->call_seq = trace_count(p->trace) + 1; /* the CALL, or what comes just before it */
+	op->call_seq = trace_count(p->trace) + 1; /* until the CALL is there: note_call */
 	post(p, lane_client(&p->lanes, client), op->node, op->request, &type);
 	op->f = type.s;
 	set_deadline(p, c, op->call_ns + timeout_ms * NS_PER_MS);
