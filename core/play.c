@@ -346,6 +346,8 @@ static const char *start_hint(struct play *p, const struct event *bad)
 {
 	if (p->lab->kind == LAB_SOCKETS)
 		return "listen on the address in the environment variable DLAB_LISTEN (host:port), and accept connections for ever";
+	if (!bad && p->result->stderr_tail)
+		return "it ended before it answered init: the last lines of its stderr, shown here, say why";
 	if (!bad)
 		return "the first line on stdin is init. Answer it with one line on stdout: {\"src\":\"n1\",\"dest\":\"c0\","
 		       "\"body\":{\"type\":\"init_ok\",\"in_reply_to\":1}}, and flush stdout after each line";
