@@ -5,9 +5,14 @@
 
 #include "cmd.h"
 
+extern const struct command cmd_replay;
 extern const struct command cmd_test;
 
-const struct command *const all_commands[] = { &cmd_test, NULL };
+const struct command *const all_commands[] = {
+	&cmd_test,
+	&cmd_replay,
+	NULL,
+};
 
 static void print_commands(FILE *f)
 {
