@@ -43,14 +43,22 @@ struct cluster {
 struct fabric;
 struct guard;
 
+/* A message from a client or a service to a node. */
+struct parcel {
+	int src, node;       /* lanes */
+	struct slice body;   /* in the run's arena, or static */
+	uint16_t type;       /* the body's type, interned */
+	int64_t in_reply_to; /* the body's; -1: none */
+};
+
 struct fabric_ops {
 	const char *name;
 	/* NULL and an error when the world fails. */
 	struct fabric *(*open)(const struct cluster *, struct err *);
 	/* Starts a node's process (it must be down) and says init to it. */
 	int (*start)(struct fabric *, int node, struct err *);
-	/* Sends a body from a client or a service to a node, now. Returns the message's number, 0 on error. */
-	uint64_t (*post)(struct fabric *, int src, int node, struct slice body, struct err *);
+	/* Sends it, now. Returns the message's number, 0 on error. */
+	uint64_t (*post)(struct fabric *, const struct parcel *, struct err *);
 	int (*fault)(struct fabric *, const struct fault *, struct err *);
 	/* 1: *event is the next one. 0: nothing before until_ns, and that is the time now. -1: the world failed. */
 	int (*next)(struct fabric *, int64_t until_ns, struct event *, struct err *);

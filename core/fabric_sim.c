@@ -275,10 +275,10 @@ static int sim_start(struct fabric *f, int node, struct err *e)
 	return 0;
 }
 
-static uint64_t sim_post(struct fabric *f, int src, int node, struct slice body, struct err *e)
+static uint64_t sim_post(struct fabric *f, const struct parcel *parcel, struct err *e)
 {
 	(void)e;
-	return router_post(&f->router, f->now, src, node, body);
+	return router_post(&f->router, f->now, parcel);
 }
 
 static void kill_nodes(struct fabric *f, lane_set nodes)

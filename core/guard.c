@@ -8,10 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,19 +56,30 @@ static bool process_gone(const struct process *p)
 	return p->state == 'X' || (p->state == 'Z' && p->threads <= 1);
 }
 
-/* Field 2 of stat, the name, may hold spaces and parentheses: what follows begins after the last one. */
+/* Fields of /proc/<pid>/stat, numbered as in proc(5). Field 2, the name, may hold spaces and parentheses: the
+ * third begins after the last of those. */
+enum { STAT_STATE = 3, STAT_PARENT, STAT_GROUP, STAT_SESSION, STAT_THREADS = 20, STAT_START = 22, STAT_FIELDS };
+
 static bool stat_parse(const char *text, struct process *p)
 {
-	const char *rest = strrchr(text, ')');
-	int parent, group, session;
-	unsigned long long start;
-	if (!rest || sscanf(rest + 1, " %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d %*s %llu",
-			    &p->state, &parent, &group, &session, &p->threads, &start) != 6)
+	const char *at = strrchr(text, ')');
+	if (!at || at[1] != ' ')
 		return false;
-	p->parent = parent;
-	p->group = group;
-	p->session = session;
-	p->start = start;
+	at += 2;
+	p->state = *at++;
+	uint64_t field[STAT_FIELDS] = { 0 };
+	for (int i = STAT_PARENT; i < STAT_FIELDS; i++) {
+		char *end;
+		field[i] = strtoull(at, &end, 10);
+		if (end == at)
+			return false;
+		at = end;
+	}
+	p->parent = (pid_t)field[STAT_PARENT];
+	p->group = (pid_t)field[STAT_GROUP];
+	p->session = (pid_t)field[STAT_SESSION];
+	p->threads = (int)field[STAT_THREADS];
+	p->start = field[STAT_START];
 	return true;
 }
 
@@ -374,8 +387,12 @@ static void guard_doom(const struct hunt *h, struct processes *l)
 	}
 }
 
+/* The guard's descriptors. The second is readable when the harness has died, though a copy of it (a fork without
+ * an exec) still holds the pipe; a kernel without pidfds leaves it closed. */
+enum { FD_PIPE = STDIN_FILENO, FD_HARNESS = STDERR_FILENO + 1 };
+
 /* Leaves everything that the harness and its terminal could be held up by, or that could end the guard early. */
-static void guard_detach(int from_harness)
+static void guard_detach(int pipe_end, int harness)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU,
 				       SIGUSR1, SIGUSR2, SIGALRM };
@@ -383,44 +400,55 @@ static void guard_detach(int from_harness)
 		signal(ignored[i], SIG_IGN);
 	setsid();
 	prctl(PR_SET_NAME, GUARD_NAME);
-	if (chdir("/") != 0)
+	/* Both are above 2 here, and the pipe is moved away before its number may be taken by the other. */
+	if (chdir("/") != 0 || dup2(pipe_end, FD_PIPE) < 0)
 		_exit(1);
-	if (dup2(from_harness, STDIN_FILENO) < 0)
-		_exit(1);
-	int null = open("/dev/null", O_RDWR);
+	if (harness >= 0)
+		dup2(harness, FD_HARNESS);
+	else
+		close(FD_HARNESS);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
 	}
-	closefrom(STDERR_FILENO + 1);
+	if (null == FD_HARNESS)
+		close(null);
+	closefrom(FD_HARNESS + 1);
+}
+
+/* One read of announcements; false at the end of them. */
+static bool guard_take(struct announced *t)
+{
+	/* A write of a pid is whole, and the pipe holds nothing but whole pids. */
+	pid_t pids[256];
+	ssize_t n = read(FD_PIPE, pids, sizeof pids);
+	if (n < 0)
+		return errno == EINTR;
+	for (size_t i = 0; i < (size_t)n / sizeof pids[0]; i++)
+		announced_add(t, pids[i]);
+	return n > 0;
 }
 
 /* Reads announcements until the harness has died. */
 static void guard_listen(struct announced *t)
 {
-	union {
-		char bytes[256 * sizeof(pid_t)];
-		pid_t pids[256];
-	} in;
-	size_t have = 0;
 	for (;;) {
-		ssize_t n = read(STDIN_FILENO, in.bytes + have, sizeof in.bytes - have);
-		if (n < 0 && errno == EINTR)
+		struct pollfd p[] = { { .fd = FD_PIPE, .events = POLLIN }, { .fd = FD_HARNESS, .events = POLLIN } };
+		if (poll(p, ARRAY_LEN(p), -1) < 0)
 			continue;
-		if (n <= 0)
+		if (p[0].revents) {
+			if (!guard_take(t))
+				return;
+		} else if (p[1].revents & POLLIN) {
 			return;
-		have += (size_t)n;
-		size_t whole = have / sizeof(pid_t);
-		for (size_t i = 0; i < whole; i++)
-			announced_add(t, in.pids[i]);
-		have -= whole * sizeof(pid_t);
-		memmove(in.bytes, in.pids + whole, have);
+		}
 	}
 }
 
-static _Noreturn void guard_main(const char *marker, int from_harness)
+static _Noreturn void guard_main(const char *marker, int pipe_end, int harness)
 {
-	guard_detach(from_harness);
+	guard_detach(pipe_end, harness);
 	char *entry = marker_entry(marker);
 	struct announced t = { 0 };
 	guard_listen(&t);
@@ -433,37 +461,63 @@ static _Noreturn void guard_main(const char *marker, int from_harness)
 
 /* --- the harness's side --- */
 
+/* A pipe whose ends are not 0 to 2, even when those are closed: what the harness prints is no announcement. */
+static int pipe_above_standard(int fd[2])
+{
+	int low[2];
+	if (pipe2(low, O_CLOEXEC) != 0)
+		return -1;
+	fd[0] = fcntl(low[0], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	fd[1] = fcntl(low[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int saved = errno;
+	close(low[0]);
+	close(low[1]);
+	if (fd[0] >= 0 && fd[1] >= 0)
+		return 0;
+	if (fd[0] >= 0)
+		close(fd[0]);
+	errno = saved;
+	return -1;
+}
+
+static pid_t guard_fork(const char *marker, const int fd[2])
+{
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int harness = self < 0 ? -1 : fcntl(self, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(fd[1]);
+		guard_main(marker, fd[0], harness);
+	}
+	int saved = errno;
+	if (self >= 0)
+		close(self);
+	if (harness >= 0)
+		close(harness);
+	errno = saved;
+	return pid;
+}
+
 struct guard *guard_start(const char *marker, struct err *e)
 {
 	int fd[2];
-	if (pipe2(fd, O_CLOEXEC) != 0) {
+	if (pipe_above_standard(fd) != 0) {
 		err_errno(e, "cannot make the guard's pipe");
 		return NULL;
 	}
-	/* Not 0 to 2, when those were closed: what the harness prints is no announcement. */
-	int to_guard = fcntl(fd[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	close(fd[1]);
-	if (to_guard < 0) {
-		err_errno(e, "cannot make the guard's pipe");
-		close(fd[0]);
-		return NULL;
-	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		close(to_guard);
-		guard_main(marker, fd[0]);
-	}
+	pid_t pid = guard_fork(marker, fd);
+	if (pid < 0)
+		err_errno(e, "cannot start the guard");
 	close(fd[0]);
 	if (pid < 0) {
-		err_errno(e, "cannot start the guard");
-		close(to_guard);
+		close(fd[1]);
 		return NULL;
 	}
 	/* A guard that is stopped must not stop the harness. */
-	fcntl(to_guard, F_SETFL, O_NONBLOCK);
+	fcntl(fd[1], F_SETFL, O_NONBLOCK);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	struct guard *g = xmalloc(sizeof *g);
-	*g = (struct guard){ .pid = pid, .pipe = to_guard };
+	*g = (struct guard){ .pid = pid, .pipe = fd[1] };
 	return g;
 }
 

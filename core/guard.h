@@ -2,7 +2,7 @@
  * that ends in order.
  *
  *     harness ──announce──▶ guard       (a pipe; only the harness holds its write end)
- *        ╳  killed          │ end of file: SIGKILL to every announced session and group, and to every process
+ *        ╳  killed          │ end of file (or its pidfd): SIGKILL to every announced session and group, and to every process
  *                           ▼ whose environment says DLAB_SESSION=<marker>, until none is left; then it ends
  *
  * A process that left its session AND cleared its environment is out of the guard's sight once the harness is dead.

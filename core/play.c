@@ -262,18 +262,31 @@ static void client_reply(struct play *p, const struct event *e)
 			lane_name(&p->lanes, e->dst), (long long)e->arg));
 }
 
+static void post(struct play *p, int src, int node, struct slice body, struct slice *type)
+{
+	struct envelope e;
+	size_t at;
+	int bad = envelope_read_body(&e, body, &at);
+	assert(bad < 0); /* the harness wrote it */
+	(void)bad;
+	struct parcel parcel = { .src = src, .node = node, .body = body, .type = trace_type(p->trace, e.type),
+		.in_reply_to = e.in_reply_to };
+	*type = trace_type_name(p->trace, parcel.type);
+	if (!p->ops->post(p->fabric, &parcel, &p->err))
+		play_stop_world(p);
+}
+
 static void service_request(struct play *p, const struct event *e)
 {
 	struct buf reply = BUF_EMPTY;
 	struct slice from = slice_of(lane_name(&p->lanes, e->src));
 	if (services_handle(p->services, e->dst - lane_service(&p->lanes, 0), from, trace_body(p->trace, e), &reply)) {
-		struct slice body = arena_copy(&p->arena, buf_as_slice(&reply));
-		if (!p->ops->post(p->fabric, e->dst, e->src, body, &p->err)) {
-			buf_done(&reply);
-			play_stop_world(p);
-		}
+		struct slice body = arena_copy(&p->arena, buf_as_slice(&reply)), type;
+		buf_done(&reply);
+		post(p, e->dst, e->src, body, &type);
+	} else {
+		buf_done(&reply);
 	}
-	buf_done(&reply);
 }
 
 /* The last lines of stderr before an end, for the report. */
@@ -312,6 +325,8 @@ static const struct event *first_bad(const struct play *p, int node)
 
 static const char *start_hint(struct play *p, const struct event *bad)
 {
+	if (p->lab->kind == LAB_SOCKETS)
+		return "listen on the address in the environment variable DLAB_LISTEN (host:port), and accept connections for ever";
 	if (!bad)
 		return "the first line on stdin is init. Answer it with one line on stdout: {\"src\":\"n1\",\"dest\":\"c0\","
 		       "\"body\":{\"type\":\"init_ok\",\"in_reply_to\":1}}, and flush stdout after each line";
@@ -327,8 +342,11 @@ static _Noreturn void fail_start(struct play *p, int node, const char *seen, uin
 	p->result->start_failed = true;
 	if (bad)
 		seen = play_text(p, "%s. Before that it %s", seen, bad_text(bad->why));
-	FAIL(p, .rule = "a node answers init", .expected = "every node answers init with init_ok within 10 s", .seen = seen,
-		.hint = start_hint(p, bad), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
+	bool sockets = p->lab->kind == LAB_SOCKETS;
+	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
+		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :
+			"every node answers init with init_ok within 10 s",
+		.seen = seen, .hint = start_hint(p, bad), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
 }
 
 static void node_ended(struct play *p, const struct event *e)
@@ -342,7 +360,6 @@ static void node_ended(struct play *p, const struct event *e)
 	p->exit_status[node] = e->arg;
 	if (p->may_end[node] || p->phase == PLAY_CHECKING)
 		return;
-	keep_stderr(p, node);
 	const char *name = lane_name(&p->lanes, node);
 	if (!was_ready)
 		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq);
@@ -374,7 +391,12 @@ static void handle(struct play *p, const struct event *given)
 	case EVENT_RESUME: p->paused[e->src] = false; break;
 	case EVENT_KILL: p->killed[e->src] = true; break;
 	case EVENT_REPLY: client_reply(p, e); break;
-	case EVENT_EXIT: notify(p, e); node_ended(p, e); return;
+	case EVENT_EXIT:
+		if (!p->killed[e->src])
+			keep_stderr(p, e->src); /* before the lab may judge the end */
+		notify(p, e);
+		node_ended(p, e);
+		return;
 	case EVENT_DROP: count_bite(p, e); break;
 	case EVENT_RECV:
 		count_bite(p, e);
@@ -463,12 +485,28 @@ const json_t *play_json(struct play *p, struct slice text)
 	return p->docs[p->docs_n++] = doc;
 }
 
-static void op_timeout(struct play *p, void *arg)
+/* One place on the agenda per client, however many operations it has had since: most of them end in time. */
+static void look_at_deadline(struct play *p, void *arg)
 {
-	struct op *op = arg;
-	if (op->status != OP_PENDING)
+	struct client *c = arg;
+	c->watched = false;
+	if (!c->op)
 		return;
-	end_op(p, op, OP_MAYBE, -1);
+	if (play_now(p) >= c->deadline_ns) {
+		end_op(p, c->op, OP_MAYBE, -1);
+		return;
+	}
+	c->watched = true;
+	play_agenda_add(p, c->deadline_ns, look_at_deadline, c);
+}
+
+static void set_deadline(struct play *p, struct client *c, int64_t deadline_ns)
+{
+	/* A deadline before the one that is watched is rare: then there are two places. */
+	if (!c->watched || deadline_ns < c->deadline_ns)
+		play_agenda_add(p, deadline_ns, look_at_deadline, c);
+	c->watched = true;
+	c->deadline_ns = deadline_ns;
 }
 
 /* {"type":"echo",...} becomes {"type":"echo",...,"msg_id":7}. */
@@ -483,18 +521,9 @@ static struct slice with_msg_id(struct play *p, struct slice body, int64_t msg_i
 	return (struct slice){ s, body.n - 1 + (size_t)n };
 }
 
-static const char *request_type(struct play *p, struct slice body)
+void play_call(struct play *p, struct op *op, int client, struct slice body, int64_t timeout_ms)
 {
-	struct envelope e;
-	size_t at;
-	int bad = envelope_read_body(&e, body, &at);
-	assert(bad < 0 && e.type.s); /* the judge wrote it */
-	(void)bad;
-	return arena_copy(&p->arena, e.type).s;
-}
-
-void play_call(struct play *p, struct op *op, int client, int64_t timeout_ms)
-{
+	struct slice type;
 	struct client *c = &p->client[client];
 	assert(!c->op);
 	c->op = op;
@@ -502,13 +531,12 @@ void play_call(struct play *p, struct op *op, int client, int64_t timeout_ms)
 	op->client = client;
 	op->status = OP_PENDING;
 	op->return_ns = INT64_MAX;
-	op->request = with_msg_id(p, op->request, c->awaited);
-	op->f = request_type(p, op->request);
+	op->request = with_msg_id(p, body, c->awaited);
 	op->call_ns = play_now(p);
 	op->call_seq = trace_count(p->trace) + 1; /* the CALL, or what comes just before it */
-	if (!p->ops->post(p->fabric, lane_client(&p->lanes, client), op->node, op->request, &p->err))
-		play_stop_world(p);
-	play_agenda_add(p, op->call_ns + timeout_ms * NS_PER_MS, op_timeout, op);
+	post(p, lane_client(&p->lanes, client), op->node, op->request, &type);
+	op->f = type.s;
+	set_deadline(p, c, op->call_ns + timeout_ms * NS_PER_MS);
 }
 
 static int free_client(struct play *p)
@@ -524,8 +552,7 @@ struct op *play_send_body(struct play *p, int client, int node, struct slice bod
 {
 	struct op *op = history_add(p->history);
 	op->node = node;
-	op->request = body;
-	play_call(p, op, client >= 0 ? client : free_client(p), timeout_ms);
+	play_call(p, op, client >= 0 ? client : free_client(p), body, timeout_ms);
 	return op;
 }
 
@@ -545,8 +572,8 @@ struct op *play_send(struct play *p, int node, const char *fmt, ...)
 
 void play_throw(struct play *p, int node, struct slice body)
 {
-	if (!p->ops->post(p->fabric, lane_client(&p->lanes, 0), node, body, &p->err))
-		play_stop_world(p);
+	struct slice type;
+	post(p, lane_client(&p->lanes, 0), node, body, &type);
 }
 
 static bool op_has_ended(struct play *p, void *op)

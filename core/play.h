@@ -15,9 +15,8 @@
 #include "proto.h"
 #include "run.h"
 #include "services.h"
+#include "sock.h"
 #include "store.h"
-
-struct socks;
 
 struct agenda_item {
 	int64_t t_ns;
@@ -30,6 +29,8 @@ struct client {
 	struct op *op;        /* what it waits for; NULL: free */
 	int64_t awaited;      /* msg_id of that request */
 	int64_t msg_id;       /* given so far */
+	int64_t deadline_ns;  /* of op */
+	bool watched;         /* a place on the agenda looks at the deadline */
 	bool reserved;        /* belongs to a workload */
 };
 
@@ -74,6 +75,7 @@ struct play {
 	bool unjudged;           /* no verdict: a play that a person drives */
 	struct bites bites;
 	struct workload_run *workloads;
+	struct buf body;         /* owned; the request that is being made */
 	struct nemesis_run *nemesis;
 	void *lab_data;
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
@@ -91,8 +93,8 @@ uint64_t play_record(struct play *, struct event *);
 void play_agenda_add(struct play *, int64_t t_ns, void (*fn)(struct play *, void *), void *arg);
 /* Gives a number to something of a stream that can be left out; true when this run leaves it out. */
 bool play_skips(struct play *, int stream, uint32_t *ordinal);
-/* Sends op->request for its client; sets call times. */
-void play_call(struct play *, struct op *, int client, int64_t timeout_ms);
+/* Sends a body (a JSON object without msg_id) for a client that is free; sets the operation's f, request and times. */
+void play_call(struct play *, struct op *, int client, struct slice body, int64_t timeout_ms);
 /* The same as play_fault, but not to be left out by shrink and without a place in the list of faults. */
 void play_fault_quietly(struct play *, const struct fault *);
 _Noreturn void play_stop_world(struct play *);
@@ -101,11 +103,6 @@ void workload_op_ended(struct play *, struct op *);
 
 /* --- for sockets --- */
 int play_port(const struct play *, int node);
-/* Open descriptors of the node's process, -1 unknown. */
-int play_open_files(const struct play *, int node);
-void play_signal(struct play *, int node, int signal);
-/* True when the node has ended by itself; a node that got play_signal may. */
-bool play_exit_status(const struct play *, int node, int *status);
 /* The run's place for its connections, NULL at first; run.c calls socks_free on it at the end. */
 struct socks **play_socks(struct play *);
 

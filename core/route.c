@@ -314,18 +314,13 @@ bool router_line(struct router *r, int64_t now, int node, struct slice line)
 
 /* --- messages to a node --- */
 
-uint64_t router_post(struct router *r, int64_t now, int src, int node, struct slice body)
+uint64_t router_post(struct router *r, int64_t now, const struct parcel *p)
 {
-	struct envelope e;
-	size_t at;
-	int bad = envelope_read_body(&e, body, &at);
-	assert(bad < 0); /* the harness wrote it */
-	(void)bad;
-	struct link_item item = { .kind = ITEM_MESSAGE, .msg = ++r->messages, .src = (int16_t)src, .dst = (int16_t)node,
-		.body = body, .type = type_of(r, e.type) };
-	if (lane_is_service(r->cluster->lanes, src)) {
+	struct link_item item = { .kind = ITEM_MESSAGE, .msg = ++r->messages, .src = (int16_t)p->src, .dst = (int16_t)p->node,
+		.body = p->body, .type = p->type };
+	if (lane_is_service(r->cluster->lanes, p->src)) {
 		struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
-			.arg = e.in_reply_to, .text = body, .type = item.type };
+			.arg = p->in_reply_to, .text = p->body, .type = item.type };
 		router_push(r, &sent);
 		if (link_send(r->link, now, &item) == 0)
 			drop(r, now, &item, DROP_LOSS);

@@ -67,7 +67,7 @@ void router_log(struct router *, int64_t now, int node, struct slice line);
 void router_exit(struct router *, int64_t now, int node, int64_t status, struct slice text);
 void router_pause(struct router *, int64_t now, int node, bool pause);
 /* A message from a client or a service. Returns its number. */
-uint64_t router_post(struct router *, int64_t now, int src, int node, struct slice body);
+uint64_t router_post(struct router *, int64_t now, const struct parcel *);
 /* Handles an item that is due. When a line must be written to a node, returns true with the node and the line
  * (borrowed until the next call). */
 bool router_deliver(struct router *, int64_t now, const struct link_item *, int *node, struct slice *line);

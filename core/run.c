@@ -177,6 +177,7 @@ static void tear_down(struct play *p)
 		json_decref(p->docs[i]);
 	free(p->docs);
 	free(p->agenda);
+	buf_done(&p->body);
 	services_free(p->services);
 	history_free(p->history);
 	trace_free(p->trace);

@@ -32,7 +32,8 @@ void services_free(struct services *);
  * in_reply_to and without msg_id, and returns true. A request without one is carried out too, but has no reply. */
 bool services_handle(struct services *, int service, struct slice src, struct slice body, struct buf *reply);
 
-/* Appends what the service holds, as one JSON object for people: the keys in the order of their first use. */
+/* Appends what the service holds, as one JSON object for people. "keys" has one array for each key, in the order of
+ * their first use: the key and its value, or for lww-kv its value at each replica; null where there is none. */
 void services_print(struct buf *, const struct services *, int service);
 
 #endif

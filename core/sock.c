@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "play.h"
+
 enum { READ_CHUNK = 64 << 10, READS_PER_STEP = 8, RECV_MS_MAX = 24 * 3600 * 1000 };
 
 struct sock {
@@ -494,7 +496,7 @@ static bool is_stalled(void *arg)
 		st->arrived = arrived;
 		st->since_ns = now;
 	}
-	return !can_send(st->s) || now - st->since_ns >= st->stall_ns;
+	return st->s->state == SOCK_BROKEN || now - st->since_ns >= st->stall_ns;
 }
 
 void play_sock_stall(struct play *p, struct sock *s, int64_t stall_ms, int64_t limit_ms)

@@ -9,7 +9,7 @@
 #ifndef DLAB_SOCK_H
 #define DLAB_SOCK_H
 
-#include "play.h"
+#include "lab.h"
 
 enum {
 	SOCK_CONNECT_MS = 5000,       /* how long a connection may take to be made */
@@ -28,6 +28,7 @@ enum sock_state {
 };
 
 struct sock;
+struct socks;
 
 /* --- one connection --- */
 /* Returns when it is made, or has failed: then its state is SOCK_BROKEN. */
@@ -67,6 +68,13 @@ void play_sock_close_many(struct play *, struct sock **, size_t count);
 bool play_sock_wait(struct play *, bool (*cond)(void *arg), void *arg, int64_t limit_ms);
 /* An event about no connection, or several: "100 lines were sent". */
 void play_sock_note(struct play *, int node, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* --- the process of a node (play.c) --- */
+/* Open descriptors; -1: not known here. */
+int play_open_files(const struct play *, int node);
+void play_signal(struct play *, int node, int signal_number);
+/* True when it has ended by itself (a node that got play_signal may); the status is as an EXIT event's arg. */
+bool play_exit_status(const struct play *, int node, int *status);
 
 /* --- looking at one --- */
 const char *sock_name(const struct sock *); /* "c3"; lives as long as the run */

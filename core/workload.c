@@ -61,7 +61,6 @@ static struct op *worker_next(struct play *p, struct worker *k, struct buf *body
 	if (play_skips(p, STREAM_CLIENT + k->client, &op->ordinal))
 		op->status = OP_SKIPPED;
 	k->run->plan.next(p, op, &k->rng, body, k->run->plan.arg);
-	op->request = arena_copy(&p->arena, buf_as_slice(body));
 	return op;
 }
 
@@ -88,16 +87,15 @@ static void worker_ask(struct play *p, void *arg)
 	w->sleeping--;
 	if (workload_is_over(w))
 		return;
-	struct buf body = BUF_EMPTY;
-	struct op *op = worker_next(p, k, &body);
-	buf_done(&body);
+	p->body.n = 0;
+	struct op *op = worker_next(p, k, &p->body);
 	if (op->status == OP_SKIPPED) {
 		worker_skip(p, k, op);
 		return;
 	}
 	w->begun++;
 	w->active++;
-	play_call(p, op, k->client, w->plan.timeout_ms ? w->plan.timeout_ms : 5000);
+	play_call(p, op, k->client, buf_as_slice(&p->body), w->plan.timeout_ms ? w->plan.timeout_ms : 5000);
 }
 
 void workload_op_ended(struct play *p, struct op *op)

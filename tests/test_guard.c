@@ -207,15 +207,24 @@ static void sweep_spares_who_is_kept(const char *marker)
 	guard_stop(g);
 }
 
-/* Somebody else's processes: neither a descendant nor the same marker, only one that begins alike. */
+/* /proc counts starts in ticks of the clock: waits for the next but one. */
+static void await_tick(void)
+{
+	int64_t tick = NS_PER_S / sysconf(_SC_CLK_TCK), end = clock_ns() + 2 * tick;
+	while (clock_ns() < end)
+		poll(NULL, 0, 1);
+}
+
+/* Somebody else's processes: no descendants, and their markers only look alike, or they are older than we are. */
 static void sweep_spares_strangers(const char *marker)
 {
 	char longer[128], shorter[128];
 	snprintf(longer, sizeof longer, "%s0", marker);
 	snprintf(shorter, sizeof shorter, "%.*s", (int)strlen(marker) - 1, marker);
-	struct child stranger[3] = { shell(plain, longer), shell(plain, shorter), shell(plain, NULL) };
+	struct child stranger[] = { shell(plain, longer), shell(plain, shorter), shell(plain, NULL), shell(plain, marker) };
 	for (size_t i = 0; i < ARRAY_LEN(stranger); i++)
 		(void)said_pid(&stranger[i]);
+	await_tick();
 	pid_t harness = fork();
 	MUST(harness >= 0);
 	if (harness == 0) {
@@ -249,6 +258,7 @@ static void sweep_ends_a_headless_process(const char *marker)
 	struct guard *g = guarded(marker);
 	pid_t pid = fork();
 	if (pid == 0) {
+		alarm(60);
 		pthread_t t;
 		pthread_create(&t, NULL, wait_for_ever, NULL);
 		syscall(SYS_exit, 0); /* this thread alone */
@@ -273,8 +283,22 @@ static void sweep_ends_a_headless_process(const char *marker)
 /* What a harness tells the test before it is killed. */
 struct report {
 	pid_t guard;
+	pid_t copy;
 	pid_t hidden[4];
 };
+
+/* A fork without an exec: it holds copies of all that its parent has open, the guard's pipe among them. */
+static pid_t bare_fork(void)
+{
+	pid_t pid = fork();
+	MUST(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
 
 /* A harness with nodes; it waits to be killed. The last of them is not announced: only its marker gives it away. */
 static _Noreturn void doomed_harness(const char *marker, int report_fd)
@@ -290,6 +314,7 @@ static _Noreturn void doomed_harness(const char *marker, int report_fd)
 			guard_announce(g, c[i].pid);
 		r.hidden[i] = said_pid(&c[i]);
 	}
+	r.copy = bare_fork();
 	MUST(write(report_fd, &r, sizeof r) == sizeof r);
 	for (;;)
 		pause();
@@ -331,9 +356,11 @@ static void guard_acts_when_killed(const char *marker)
 	kill(r.guard, SIGHUP);
 	MUST(!gone_in_time(r.guard, 100));
 	int64_t start = clock_ns();
-	kill(-harness, SIGKILL);
+	kill(harness, SIGKILL); /* the copy of it lives on */
 	MUST(waitpid(harness, NULL, 0) == harness);
 	assert_all_gone(&r, start);
+	MUST(lives(r.copy));
+	kill(r.copy, SIGKILL);
 }
 
 static void guard_stays_out_of_the_way(const char *marker)
@@ -356,15 +383,18 @@ static void guard_stays_out_of_the_way(const char *marker)
 			ssize_t len = readlinkat(dirfd(d), e->d_name, target, sizeof target - 1);
 			MUST(len > 0);
 			target[len] = '\0';
-			MUST(strcmp(e->d_name, "0") == 0 ? strncmp(target, "pipe:", 5) == 0
-							 : strcmp(target, "/dev/null") == 0);
+			/* "anon_inode:[pidfd]" or, in newer kernels, "pidfd:[...]" */
+			const char *want = strcmp(e->d_name, "0") == 0 ? "pipe:"
+					   : strcmp(e->d_name, "3") == 0 ? "pidfd" : "/dev/null";
+			MUST(strstr(target, want));
 			n++;
 		}
 	closedir(d);
-	MUST(n == 3);
-	kill(harness, SIGKILL);
+	MUST(n == 4);
+	kill(-harness, SIGKILL); /* its group, the copy among it, but not the guard */
 	MUST(waitpid(harness, NULL, 0) == harness);
 	assert_all_gone(&r, clock_ns());
+	MUST(gone_in_time(r.copy, LIMIT_MS));
 }
 
 static void guard_stopped_harms_nobody(const char *marker)

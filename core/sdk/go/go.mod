@@ -1,0 +1,3 @@
+module dlab
+
+go 1.19

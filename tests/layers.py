@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Who may include whom. Reads the #include lines of core/, labs/, tui/, docker/, solutions/ and prints what breaks the rules."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# core/, from the bottom up: a file may include headers of its own layer and of those below.
+LAYERS = [
+    {"base"},
+    {"arena", "json", "lanes", "style"},
+    {"event", "history", "fault", "guard"},
+    {"proto", "child", "text"},
+    {"trace", "link", "services"},
+    {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "lab", "registry", "workspace"},
+    {"fabric", "route", "progress"},
+    {"run", "play", "sock", "workload", "nemesis", "invariant"},
+    {"determinism", "jobs", "shrink", "replay"},
+    {"report", "cmd", "complete"},
+]
+LABS_MAY = {"base", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
+TUI_MAY_NOT = re.compile(r"^(fabric_|store$|link$|child$|route$)")
+
+
+def rank(name):
+    for i, layer in enumerate(LAYERS):
+        if name in layer:
+            return i
+    if name.startswith("cmd_") or name == "main":
+        return len(LAYERS)
+    if name.startswith("fabric_"):
+        return 6
+    if name.startswith("check"):
+        return 5
+    return None
+
+
+def includes(path):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        match = re.match(r'\s*#\s*include\s*"([^"]+)\.h"', line)
+        if match:
+            yield number, match.group(1)
+
+
+def broken():
+    for path in sorted(ROOT.glob("core/*.[ch]")):
+        mine = rank(path.stem)
+        if mine is None:
+            yield f"{path.relative_to(ROOT)}: it has no layer; give it one in tests/layers.py"
+            continue
+        for number, name in includes(path):
+            theirs = rank(name)
+            if theirs is None or theirs > mine:
+                yield f"{path.relative_to(ROOT)}:{number}: {path.stem} may not include {name}.h"
+    for path in sorted(ROOT.glob("labs/*.c")):
+        for number, name in includes(path):
+            if name not in LABS_MAY and not name.startswith("check"):
+                yield f"{path.relative_to(ROOT)}:{number}: a judge may not include {name}.h"
+    for path in sorted(ROOT.glob("tui/*.[ch]")):
+        for number, name in includes(path):
+            if TUI_MAY_NOT.match(name):
+                yield f"{path.relative_to(ROOT)}:{number}: the screen may not include {name}.h"
+    for path in sorted(ROOT.glob("solutions/**/*.[ch]")):
+        for number, name in includes(path):
+            if name != "dlab":
+                yield f"{path.relative_to(ROOT)}:{number}: a solution may include the SDK's dlab.h only"
+    for path in sorted(p for d in ("core", "labs", "tui", "docker", "solutions") for p in ROOT.glob(f"{d}/**/*.[ch]")):
+        for number, name in includes(path):
+            if "tests/" in name:
+                yield f"{path.relative_to(ROOT)}:{number}: nothing includes tests"
+
+
+def main():
+    problems = list(broken())
+    for problem in problems:
+        print(problem)
+    print("layers: " + (f"{len(problems)} broken" if problems else "as they should be"))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,553 @@
+/* test_contract.c - the contract of fabric.h, the same cases on every fabric. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fabric.h"
+#include "guard.h"
+#include "trace.h"
+
+#ifndef DLAB_TESTS
+#error "DLAB_TESTS is the absolute path of tests/"
+#endif
+
+enum { SECOND = 1000 };
+
+/* One cluster under test, and its trace. */
+struct world {
+	const struct fabric_ops *ops;
+	struct fabric *f;
+	struct lanes lanes;
+	struct arena arena;
+	struct trace *trace;
+	struct cluster cluster;
+	char root[32], marker[96];
+	char *argv[4];
+	int64_t msg_id;
+};
+
+static uint16_t intern(void *t, struct slice type)
+{
+	return trace_type(t, type);
+}
+
+static struct world *open_world(const struct fabric_ops *ops, int nodes, const char *mode, const struct network *net)
+{
+	struct world *w = calloc(1, sizeof *w);
+	struct err e = { "" };
+	w->ops = ops;
+	lanes_init(&w->lanes, nodes, 1);
+	arena_init(&w->arena);
+	w->trace = trace_new(&w->arena, &w->lanes);
+	snprintf(w->root, sizeof w->root, "%s", "world-XXXXXX");
+	assert_non_null(mkdtemp(w->root));
+	char *root = realpath(w->root, NULL);
+	snprintf(w->marker, sizeof w->marker, "contract-%ld-%s", (long)getpid(), w->root);
+	w->argv[0] = strdup("/usr/bin/env");
+	w->argv[1] = strdup("python3");
+	w->argv[2] = strdup(DLAB_TESTS "/nodes/puppet.py");
+	char *argv[5] = { w->argv[0], w->argv[1], w->argv[2], mode ? strdup(mode) : NULL, NULL };
+	char **copy = arena_alloc(&w->arena, sizeof argv);
+	memcpy(copy, argv, sizeof argv);
+	w->cluster = (struct cluster){ .lanes = &w->lanes, .arena = &w->arena, .argv = copy, .cwd = ".", .data_root = root,
+		.seed = 7, .core = -1, .marker = w->marker, .init_limit_ns = 3 * NS_PER_S, .step_limit_ns = 3 * NS_PER_S,
+		.type_of = intern, .type_ctx = w->trace };
+	if (net)
+		w->cluster.network = *net;
+	w->f = ops->open(&w->cluster, &e);
+	if (!w->f)
+		fail_msg("open: %s", e.text);
+	return w;
+}
+
+static void close_world(struct world *w)
+{
+	w->ops->close(w->f);
+	trace_free(w->trace);
+	arena_done(&w->arena);
+	for (int i = 0; i < 3; i++)
+		free(w->argv[i]);
+	char command[160];
+	snprintf(command, sizeof command, "rm -rf '%s'", w->root);
+	assert_int_equal(system(command), 0);
+	free(w);
+}
+
+/* Takes the next event into the trace, or NULL when the time has come. Rules 1 and 2 are checked at every step. */
+static const struct event *take(struct world *w, int64_t until_ns)
+{
+	struct event e;
+	struct err err = { "" };
+	int64_t before = w->ops->now(w->f);
+	int got = w->ops->next(w->f, until_ns > before ? until_ns : before, &e, &err);
+	if (got < 0)
+		fail_msg("next: %s", err.text);
+	assert_true(w->ops->now(w->f) >= before);
+	if (got == 0)
+		return NULL;
+	uint64_t n = trace_count(w->trace);
+	if (n)
+		assert_true(e.t_ns >= trace_at(w->trace, n)->t_ns);
+	return trace_at(w->trace, trace_append(w->trace, &e));
+}
+
+struct want {
+	int kind;
+	int src, dst; /* LANE_NONE: any */
+	const char *text; /* a part of the text or of the type; NULL: any */
+};
+
+static bool matches(const struct world *w, const struct event *e, const struct want *want)
+{
+	if (e->kind != want->kind || (want->src >= 0 && e->src != want->src) || (want->dst >= 0 && e->dst != want->dst))
+		return false;
+	if (!want->text)
+		return true;
+	struct slice type = trace_type_name(w->trace, e->type), body = trace_body(w->trace, e);
+	return slice_is(type, want->text) || (body.n && memmem(body.s, body.n, want->text, strlen(want->text)));
+}
+
+static const struct event *expect(struct world *w, struct want want, int64_t limit_ms)
+{
+	int64_t until = w->ops->now(w->f) + limit_ms * NS_PER_MS;
+	const struct event *e;
+	while ((e = take(w, until)))
+		if (matches(w, e, &want))
+			return e;
+	struct buf b = BUF_EMPTY;
+	for (uint64_t s = 1; s <= trace_count(w->trace); s++) {
+		trace_print_event(&b, w->trace, trace_at(w->trace, s));
+		buf_char(&b, '\n');
+	}
+	fail_msg("%s: no %s (%s) within %lld ms; the trace is\n%s", w->ops->name, event_kind_name(want.kind),
+		want.text ? want.text : "any", (long long)limit_ms, buf_cstr(&b));
+	return NULL;
+}
+
+/* Like expect, and content with one that has happened already. */
+static const struct event *expect_ever(struct world *w, struct want want, int64_t limit_ms)
+{
+	for (uint64_t s = 1; s <= trace_count(w->trace); s++)
+		if (matches(w, trace_at(w->trace, s), &want))
+			return trace_at(w->trace, s);
+	return expect(w, want, limit_ms);
+}
+
+static size_t count(const struct world *w, struct want want)
+{
+	size_t n = 0;
+	for (uint64_t s = 1; s <= trace_count(w->trace); s++)
+		n += matches(w, trace_at(w->trace, s), &want);
+	return n;
+}
+
+static void go_on(struct world *w, int64_t ms)
+{
+	int64_t until = w->ops->now(w->f) + ms * NS_PER_MS;
+	while (take(w, until))
+		;
+}
+
+static void start(struct world *w, int node)
+{
+	struct err e = { "" };
+	if (w->ops->start(w->f, node, &e) != 0)
+		fail_msg("start: %s", e.text);
+}
+
+static void start_all(struct world *w)
+{
+	for (int i = 0; i < w->lanes.nodes; i++)
+		start(w, i);
+	for (int i = 0; i < w->lanes.nodes; i++)
+		if (count(w, (struct want){ EVENT_READY, i, i, NULL }) == 0)
+			expect(w, (struct want){ EVENT_READY, i, i, NULL }, 5 * SECOND);
+}
+
+static uint64_t post_from(struct world *w, int src, int node, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	struct err e = { "" };
+	struct parcel p = { .src = src, .node = node, .body = slice_of(arena_vprintf(&w->arena, fmt, ap)), .in_reply_to = -1 };
+	va_end(ap);
+	p.type = trace_type(w->trace, SLICE("do"));
+	return w->ops->post(w->f, &p, &e);
+}
+
+static void post_do(struct world *w, int node, const char *steps)
+{
+	post_from(w, lane_client(&w->lanes, 1), node, "{\"type\":\"do\",\"msg_id\":%lld,\"steps\":[%s]}",
+		(long long)++w->msg_id, steps);
+}
+
+static void tell(struct world *w, int node, const char *steps)
+{
+	post_do(w, node, steps);
+	expect(w, (struct want){ EVENT_REPLY, node, lane_client(&w->lanes, 1), "do_ok" }, 5 * SECOND);
+}
+
+static void fault(struct world *w, struct fault f)
+{
+	struct err e = { "" };
+	if (w->ops->fault(w->f, &f, &e) != 0)
+		fail_msg("fault: %s", e.text);
+}
+
+static const struct fabric_ops *fabric(void **state)
+{
+	return *state;
+}
+
+/* --- the cases --- */
+
+static void test_init_comes_first(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	start_all(w);
+	const struct event *init = NULL;
+	for (uint64_t s = 1; s <= trace_count(w->trace) && !init; s++)
+		if (trace_at(w->trace, s)->kind == EVENT_CALL)
+			init = trace_at(w->trace, s);
+	assert_non_null(init);
+	assert_true(slice_is(trace_type_name(w->trace, init->type), "init"));
+	assert_int_equal(count(w, (struct want){ EVENT_START, -1, -1, NULL }), 2);
+	assert_int_equal(count(w, (struct want){ EVENT_READY, -1, -1, NULL }), 2);
+	close_world(w);
+}
+
+static void test_call_and_reply(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	tell(w, 0, "");
+	uint64_t call = 0, reply = 0;
+	for (uint64_t at = 1; at <= trace_count(w->trace); at++) {
+		const struct event *e = trace_at(w->trace, at);
+		if (matches(w, e, &(struct want){ EVENT_CALL, lane_client(&w->lanes, 1), 0, "do" }))
+			call = at;
+		if (matches(w, e, &(struct want){ EVENT_REPLY, 0, lane_client(&w->lanes, 1), "do_ok" }))
+			reply = at;
+	}
+	assert_true(call > 0);
+	assert_true(reply > call);
+	assert_int_equal(trace_at(w->trace, reply)->arg, w->msg_id); /* in_reply_to */
+	assert_int_equal(trace_at(w->trace, reply)->cause, call);
+	assert_true(trace_before(w->trace, trace_at(w->trace, call), trace_at(w->trace, reply)));
+	close_world(w);
+}
+
+static void test_messages_between_nodes(void **state)
+{
+	struct world *w = open_world(fabric(state), 3, NULL, NULL);
+	start_all(w);
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"hi\"}],[\"send\",\"n1\",{\"type\":\"self\"}]");
+	const struct event *got = expect_ever(w, (struct want){ EVENT_RECV, 0, 1, "hi" }, SECOND);
+	const struct event *sent = trace_message(w->trace, got->msg);
+	assert_non_null(sent);
+	assert_int_equal(sent->kind, EVENT_SEND);
+	assert_int_equal(got->cause, sent->seq);
+	assert_true(trace_before(w->trace, sent, got));
+	go_on(w, 50);
+	assert_int_equal(count(w, (struct want){ EVENT_RECV, 0, 0, "self" }), 1);
+	assert_int_equal(count(w, (struct want){ EVENT_RECV, -1, 2, NULL }), 0);
+	close_world(w);
+}
+
+static void test_garbage_is_an_event(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	tell(w, 0, "[\"raw\",\"hello\\n\"],[\"raw\",\"[1]\\n\"],[\"raw\",\"{}\\n\"],[\"raw\",\"\\n\"],"
+		"[\"send\",\"n9\",{\"type\":\"x\"}],[\"raw\",\"{\\\"src\\\":\\\"n2\\\",\\\"dest\\\":\\\"c1\\\",\\\"body\\\":{}}\\n\"],"
+		"[\"raw\",\"{\\\"dest\\\":\\\"dlab\\\",\\\"body\\\":{\\\"type\\\":\\\"timer\\\"}}\\n\"]");
+	static const int reasons[] = { BAD_NOT_JSON, BAD_NOT_OBJECT, BAD_NO_DEST, BAD_NOT_JSON, BAD_UNKNOWN_DEST, BAD_WRONG_SRC,
+		BAD_BAD_DLAB };
+	size_t n = 0;
+	for (uint64_t s = 1; s <= trace_count(w->trace); s++)
+		if (trace_at(w->trace, s)->kind == EVENT_BAD)
+			assert_int_equal(trace_at(w->trace, s)->why, reasons[n++]);
+	assert_int_equal(n, ARRAY_LEN(reasons));
+	tell(w, 0, "[\"log\",\"still here\"]");
+	go_on(w, 100);
+	assert_int_equal(count(w, (struct want){ EVENT_LOG, 0, 0, "still here" }), 1);
+	close_world(w);
+}
+
+static void test_a_long_line_is_skipped(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	tell(w, 0, "[\"long\",70000],[\"long\",2000000],[\"log\",\"after\"]");
+	size_t n = 0;
+	for (uint64_t at = 1; at <= trace_count(w->trace); at++) {
+		const struct event *e = trace_at(w->trace, at);
+		n += e->kind == EVENT_BAD && e->why == BAD_TOO_LONG && e->text.n < 1000;
+	}
+	assert_int_equal(n, 2);
+	tell(w, 0, "");
+	close_world(w);
+}
+
+static void test_cut_is_one_way(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	start_all(w);
+	fault(w, (struct fault){ .kind = FAULT_CUT, .from = 1, .to = 2 });
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"there\"}]");
+	const struct event *drop = expect_ever(w, (struct want){ EVENT_DROP, 0, 1, NULL }, SECOND);
+	assert_int_equal(drop->why, DROP_CUT);
+	tell(w, 1, "[\"send\",\"n1\",{\"type\":\"back\"}]");
+	go_on(w, 50);
+	assert_int_equal(count(w, (struct want){ EVENT_RECV, 1, 0, "back" }), 1);
+	fault(w, (struct fault){ .kind = FAULT_HEAL, .from = 3, .to = 3 });
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"healed\"}]");
+	go_on(w, 50);
+	assert_int_equal(count(w, (struct want){ EVENT_RECV, 0, 1, "healed" }), 1);
+	close_world(w);
+}
+
+static void test_loss_and_doubles(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	start_all(w);
+	fault(w, (struct fault){ .kind = FAULT_LOSS, .from = 1, .to = 2, .p_million = 1000000 });
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"lost\"}]");
+	go_on(w, 50);
+	assert_int_equal(count(w, (struct want){ EVENT_DROP, 0, 1, "lost" }), 1);
+	assert_int_equal(count(w, (struct want){ EVENT_RECV, 0, 1, "lost" }), 0);
+	fault(w, (struct fault){ .kind = FAULT_HEAL, .from = 3, .to = 3 });
+	fault(w, (struct fault){ .kind = FAULT_DUPLICATE, .from = 1, .to = 2, .p_million = 1000000 });
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"twice\"}]");
+	go_on(w, 50);
+	assert_int_equal(count(w, (struct want){ EVENT_RECV, 0, 1, "twice" }), 2);
+	close_world(w);
+}
+
+static void test_latency(void **state)
+{
+	const struct network slow = { .mean_ns = 80 * NS_PER_MS, .dist = DIST_CONSTANT };
+	struct world *w = open_world(fabric(state), 2, NULL, &slow);
+	start_all(w);
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"slow\"}]");
+	const struct event *got = expect_ever(w, (struct want){ EVENT_RECV, 0, 1, "slow" }, SECOND);
+	int64_t took = got->t_ns - trace_message(w->trace, got->msg)->t_ns;
+	assert_true(took >= 80 * NS_PER_MS);
+	assert_true(took < (w->ops->deterministic ? 81 : 400) * NS_PER_MS);
+	close_world(w);
+}
+
+static void test_kill_and_start_again(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	start_all(w);
+	fault(w, (struct fault){ .kind = FAULT_KILL, .from = 2 });
+	expect(w, (struct want){ EVENT_KILL, 1, 1, NULL }, SECOND);
+	const struct event *end = expect_ever(w, (struct want){ EVENT_EXIT, 1, 1, NULL }, SECOND);
+	assert_int_equal(end->arg, 1000 + SIGKILL);
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"dead\"}]");
+	const struct event *drop = expect_ever(w, (struct want){ EVENT_DROP, 0, 1, "dead" }, SECOND);
+	assert_int_equal(drop->why, DROP_DEAD);
+	post_do(w, 1, "");
+	expect(w, (struct want){ EVENT_DROP, lane_client(&w->lanes, 1), 1, NULL }, SECOND);
+	fault(w, (struct fault){ .kind = FAULT_START, .from = 2 });
+	expect(w, (struct want){ EVENT_READY, 1, 1, NULL }, 5 * SECOND);
+	tell(w, 1, "");
+	close_world(w);
+}
+
+static void test_pause_and_resume(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	fault(w, (struct fault){ .kind = FAULT_PAUSE, .from = 1 });
+	post_do(w, 0, "");
+	go_on(w, 200);
+	assert_int_equal(count(w, (struct want){ EVENT_REPLY, 0, lane_client(&w->lanes, 1), NULL }), 0);
+	fault(w, (struct fault){ .kind = FAULT_RESUME, .from = 1 });
+	expect(w, (struct want){ EVENT_REPLY, 0, lane_client(&w->lanes, 1), "do_ok" }, 2 * SECOND);
+	assert_int_equal(count(w, (struct want){ EVENT_PAUSE, 0, 0, NULL }), 1);
+	assert_int_equal(count(w, (struct want){ EVENT_RESUME, 0, 0, NULL }), 1);
+	close_world(w);
+}
+
+static void set_timer(struct world *w, const char *name, const char *after)
+{
+	char steps[200];
+	snprintf(steps, sizeof steps, "[\"send\",\"dlab\",{\"type\":\"timer\",\"name\":\"%s\",\"after_ms\":%s}]", name, after);
+	tell(w, 0, steps);
+}
+
+static void test_timers(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	set_timer(w, "second", "120");
+	set_timer(w, "first", "60");
+	set_timer(w, "never", "70");
+	set_timer(w, "never", "null");
+	set_timer(w, "moved", "30");
+	set_timer(w, "moved", "200");
+	static const char *const order[] = { "first", "second", "moved" };
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		assert_true(slice_is(expect(w, (struct want){ EVENT_TIMER, 0, 0, NULL }, SECOND)->text, order[i]));
+	go_on(w, 100);
+	assert_int_equal(count(w, (struct want){ EVENT_TIMER, 0, 0, NULL }), 3);
+	set_timer(w, "forgotten", "100");
+	fault(w, (struct fault){ .kind = FAULT_KILL, .from = 1 });
+	fault(w, (struct fault){ .kind = FAULT_START, .from = 1 });
+	expect(w, (struct want){ EVENT_READY, 0, 0, NULL }, 5 * SECOND);
+	go_on(w, 300);
+	assert_int_equal(count(w, (struct want){ EVENT_TIMER, 0, 0, NULL }), 3);
+	close_world(w);
+}
+
+static void test_a_node_that_ends_is_an_event(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	start_all(w);
+	post_do(w, 0, "[\"log\",\"last words\"],[\"exit\",3]");
+	const struct event *end = expect_ever(w, (struct want){ EVENT_EXIT, 0, 0, NULL }, 3 * SECOND);
+	assert_int_equal(end->arg, 3);
+	assert_int_equal(count(w, (struct want){ EVENT_LOG, 0, 0, "last words" }), 1);
+	post_do(w, 1, "[\"signal\",11]");
+	end = expect_ever(w, (struct want){ EVENT_EXIT, 1, 1, NULL }, 3 * SECOND);
+	assert_int_equal(end->arg, 1000 + SIGSEGV);
+	close_world(w);
+}
+
+static void test_nothing_before_init_ok(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, "slow", NULL);
+	start_all(w);
+	go_on(w, 300);
+	uint64_t ready = 0, early = 0;
+	for (uint64_t s = 1; s <= trace_count(w->trace); s++) {
+		const struct event *e = trace_at(w->trace, s);
+		if (e->kind == EVENT_READY && e->src == 1)
+			ready = s;
+		if (matches(w, e, &(struct want){ EVENT_RECV, 0, 1, "early" }))
+			early = s;
+	}
+	assert_true(ready > 0);
+	assert_true(early > ready);
+	close_world(w);
+}
+
+static void test_services_are_lanes(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	int kv = lane_service(&w->lanes, SERVICE_LIN_KV);
+	tell(w, 0, "[\"send\",\"lin-kv\",{\"type\":\"read\",\"key\":1,\"msg_id\":1}]");
+	expect_ever(w, (struct want){ EVENT_RECV, 0, kv, "read" }, SECOND);
+	post_from(w, kv, 0, "{\"type\":\"read_ok\",\"in_reply_to\":1,\"value\":5}");
+	expect(w, (struct want){ EVENT_SEND, kv, 0, NULL }, SECOND);
+	expect(w, (struct want){ EVENT_RECV, kv, 0, NULL }, SECOND);
+	close_world(w);
+}
+
+static void test_a_mute_node_is_never_ready(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, "mute", NULL);
+	start(w, 0);
+	go_on(w, 500);
+	assert_int_equal(count(w, (struct want){ EVENT_READY, 0, 0, NULL }), 0);
+	close_world(w);
+}
+
+static void test_time_stops_where_it_is_told(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	int64_t until = w->ops->now(w->f) + 30 * NS_PER_MS;
+	while (take(w, until))
+		;
+	assert_true(w->ops->now(w->f) >= until);
+	if (w->ops->deterministic)
+		assert_int_equal(w->ops->now(w->f), until);
+	close_world(w);
+}
+
+static size_t living(const char *marker)
+{
+	char needle[128];
+	snprintf(needle, sizeof needle, "DLAB_SESSION=%s", marker);
+	size_t n = 0;
+	DIR *d = opendir("/proc");
+	for (const struct dirent *e; (e = readdir(d));) {
+		char path[300], env[65536];
+		snprintf(path, sizeof path, "/proc/%.200s/environ", e->d_name);
+		FILE *f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "r") : NULL;
+		size_t got = f ? fread(env, 1, sizeof env, f) : 0;
+		if (f)
+			fclose(f);
+		n += got && memmem(env, got, needle, strlen(needle)) != NULL;
+	}
+	closedir(d);
+	return n;
+}
+
+static void test_close_leaves_nobody(void **state)
+{
+	struct world *w = open_world(fabric(state), 3, NULL, NULL);
+	struct err e;
+	struct guard *guard = guard_start(w->marker, &e);
+	assert_non_null(guard);
+	w->cluster.guard = guard;
+	char marker[96];
+	memcpy(marker, w->marker, sizeof marker);
+	start_all(w);
+	tell(w, 0, "[\"fork\"],[\"fork\"]");
+	assert_true(living(marker) >= 5);
+	close_world(w);
+	guard_stop(guard);
+	assert_int_equal(living(marker), 0);
+}
+
+/* A thread that writes on its own cannot be repeated: sim names it. Elsewhere it is a message as any other. */
+static void test_speech_after_done(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	tell(w, 0, "[\"raw_later\",\"{\\\"src\\\":\\\"n1\\\",\\\"dest\\\":\\\"c1\\\",\\\"body\\\":{\\\"type\\\":\\\"x\\\"}}\\n\"]");
+	char path[160];
+	snprintf(path, sizeof path, "%s/n1/spoke", w->root);
+	for (int i = 0; access(path, F_OK) != 0; i++) {
+		assert_true(i < 5000);
+		usleep(1000);
+	}
+	post_do(w, 0, "");
+	if (w->ops->deterministic) {
+		assert_int_equal(expect(w, (struct want){ EVENT_BAD, 0, 0, NULL }, SECOND)->why, BAD_AFTER_DONE);
+		expect(w, (struct want){ EVENT_EXIT, 0, 0, "thread" }, SECOND);
+	} else {
+		expect_ever(w, (struct want){ EVENT_REPLY, 0, lane_client(&w->lanes, 1), "x" }, SECOND);
+	}
+	close_world(w);
+}
+
+#define CASES(X) \
+	X(test_init_comes_first) X(test_call_and_reply) X(test_messages_between_nodes) X(test_garbage_is_an_event) \
+	X(test_a_long_line_is_skipped) X(test_cut_is_one_way) X(test_loss_and_doubles) X(test_latency) \
+	X(test_kill_and_start_again) X(test_pause_and_resume) X(test_timers) X(test_a_node_that_ends_is_an_event) \
+	X(test_nothing_before_init_ok) X(test_services_are_lanes) X(test_a_mute_node_is_never_ready) \
+	X(test_time_stops_where_it_is_told) X(test_close_leaves_nobody) X(test_speech_after_done)
+
+int main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+#define X(f) { "sim: " #f, f, NULL, NULL, (void *)(uintptr_t)&fabric_sim },
+	const struct CMUnitTest sim[] = { CASES(X) };
+#undef X
+#define X(f) { "proc: " #f, f, NULL, NULL, (void *)(uintptr_t)&fabric_proc },
+	const struct CMUnitTest proc[] = { CASES(X) };
+#undef X
+	int failed = cmocka_run_group_tests_name("sim", sim, NULL, NULL);
+	return failed + cmocka_run_group_tests_name("proc", proc, NULL, NULL);
+}
