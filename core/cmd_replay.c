@@ -165,6 +165,13 @@ static size_t mark_evidence(struct replay *r, uint64_t *found, size_t max)
 	return n;
 }
 
+/* Those that are shown anyway have a mark. */
+static void choose_marks(struct replay *r)
+{
+	uint64_t found[EVIDENCE_MAX];
+	mark_evidence(r, found, EVIDENCE_MAX);
+}
+
 static void choose_evidence(struct replay *r)
 {
 	size_t max = (size_t)(r->o->rows ? r->o->rows : ROWS_EVIDENCE);
@@ -434,6 +441,8 @@ static int show(struct replay *r)
 	choose_wanted(r);
 	if (o->evidence)
 		choose_evidence(r);
+	else
+		choose_marks(r);
 	if (o->around && count)
 		choose_around(r);
 	bool bare = o->raw || o->json;

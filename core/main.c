@@ -6,11 +6,15 @@
 #include "cmd.h"
 
 extern const struct command cmd_replay;
+extern const struct command cmd_run;
+extern const struct command cmd_shrink;
 extern const struct command cmd_test;
 
 const struct command *const all_commands[] = {
 	&cmd_test,
 	&cmd_replay,
+	&cmd_run,
+	&cmd_shrink,
 	NULL,
 };
 
