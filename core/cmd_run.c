@@ -35,6 +35,7 @@ struct session {
 	struct style style;
 	struct rows rows;
 	bool rows_ready;
+	uint64_t shown;           /* rows so far */
 	struct buf out;
 	struct buf in;            /* what was read of stdin and not used yet */
 	bool in_ended, quit;
@@ -100,6 +101,7 @@ static void show_event(void *ctx, const struct trace *t, const struct event *e)
 	if (!init && !rows_hides(&s->rows, e)) {
 		s->out.n = 0;
 		rows_print(&s->out, &s->rows, e, false);
+		s->shown++;
 		fwrite(s->out.s, 1, s->out.n, stdout);
 		fflush(stdout);
 	}
@@ -247,7 +249,7 @@ static const char help[] =
 	"  loss * > * 30%   latency n1 > * 80ms   duplicate * > * 10%   reorder * > * 10%   heal\n"
 	"  kill n2   start n2   pause n2   resume n2\n"
 	"  go MS                            let so much time pass\n"
-	"  step [N]                         the next event, or the next N (sim)\n"
+	"  step [N]                         until the next row, or the next N (sim)\n"
 	"  state                            who is up, what it last said of itself, which faults are on\n"
 	"  quit                             or the end of input, or Ctrl-C";
 
@@ -286,11 +288,11 @@ static void do_step(struct session *s, struct slice rest)
 		complain(s, "step takes a number of events, as in `step 10`");
 		return;
 	}
-	uint64_t target = trace_count(p->trace) + (uint64_t)steps;
+	uint64_t target = s->shown + (uint64_t)steps;
 	int64_t limit = play_now(p) + STEP_LIMIT_MS * NS_PER_MS;
-	while (trace_count(p->trace) < target && !interrupted(s) && play_pump_one(p, limit))
+	while (s->shown < target && !interrupted(s) && play_pump_one(p, limit))
 		;
-	if (trace_count(p->trace) < target && !s->quit)
+	if (s->shown < target && !s->quit)
 		say(s, "nothing more happens within %d s", STEP_LIMIT_MS / 1000);
 	tell_unanswered(s);
 }
@@ -329,13 +331,32 @@ static void do_state(struct session *s, struct slice rest)
 			say(s, "  %.*s", SLICE_ARG(trace_at(p->trace, q)->text));
 }
 
+/* "n2 n3" becomes "n2,n3": people leave out commas. */
+static void add_commas(struct buf *b, const struct lanes *l, struct slice line)
+{
+	bool name = false;
+	while (line.n) {
+		struct slice word = take_word(&line);
+		bool joins = name && lane_find(l, word) >= 0;
+		buf_str(b, !b->n ? "" : joins ? "," : " ");
+		buf_slice(b, word);
+		size_t last = word.n; /* what stands behind the last comma of "n1,n2" */
+		while (last > 0 && word.s[last - 1] != ',')
+			last--;
+		name = lane_find(l, (struct slice){ word.s + last, word.n - last }) >= 0;
+	}
+}
+
 /* Faults are recorded and never left out, and a node may be down as long as one likes. */
 static void do_fault(struct session *s, struct slice line)
 {
 	struct play *p = s->play;
 	struct fault f[2];
 	struct err e = { "" };
-	int n = fault_parse(&p->lanes, line, f, &e);
+	struct buf text = BUF_EMPTY;
+	add_commas(&text, &p->lanes, line);
+	int n = fault_parse(&p->lanes, buf_as_slice(&text), f, &e);
+	buf_done(&text);
 	if (n < 0)
 		complain(s, e.text);
 	for (int i = 0; i < n; i++)
@@ -453,14 +474,14 @@ static const struct lab lab_free = { .id = "free", .title = "free play", .stage 
 
 /* --- putting it together --- */
 
-static int block_signals(struct session *s, sigset_t *old, struct err *e)
+static int block_signals(struct session *s, struct err *e)
 {
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, old);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->signals >= 0 ? 0 : err_errno(e, "cannot wait for signals");
 }
@@ -504,7 +525,6 @@ static int play(const struct options *o, const struct fabric_ops *fabric, const 
 	struct session s = { .style = style_of(stdout), .terminal = isatty(STDIN_FILENO), .signals = -1 };
 	struct result result;
 	struct test test = free_tests[0];
-	sigset_t old;
 	char *path = store_name(runs);
 	test.nodes = (int)o->nodes;
 	if (o->latency_ms >= 0) /* a network that is all zero would be the default */
@@ -512,7 +532,7 @@ static int play(const struct options *o, const struct fabric_ops *fabric, const 
 	struct run_spec spec = { .lab = &lab_free, .test = &test, .fabric = fabric, .argv = argv, .cwd = cwd,
 		.seed = 1, .first = (int)o->first, .core = -1, .store_path = path, .real_limit_ns = INT64_MAX, .watch = show_event,
 		.watch_ctx = &s };
-	int rc = block_signals(&s, &old, &e) != 0 || jobs_run_one(&spec, &result, &e, NULL, NULL) != 0 ? cmd_world(&e) : 0;
+	int rc = block_signals(&s, &e) != 0 || jobs_run_one(&spec, &result, &e, NULL, NULL) != 0 ? cmd_world(&e) : 0;
 	if (rc == 0)
 		rc = tell_end(&result, &s, path);
 	if (s.signals >= 0) {
