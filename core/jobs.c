@@ -104,9 +104,9 @@ static void measures_from_json(struct result *r, const json_t *list)
 void result_from_json(struct result *r, const json_t *o)
 {
 	*r = (struct result){ .verdict = VERDICT_WORLD };
-	for (int v = VERDICT_PASS; v <= VERDICT_WORLD; v++)
+	for (enum verdict v = VERDICT_PASS; v <= VERDICT_WORLD; v++)
 		if (strcmp(json_get_string(o, "verdict", ""), verdict_name(v)) == 0)
-			r->verdict = (enum verdict)v;
+			r->verdict = v;
 	get_array(r->rule, sizeof r->rule, o, "rule");
 	get_array(r->source, sizeof r->source, o, "source");
 	get_array(r->nodes, sizeof r->nodes, o, "nodes");

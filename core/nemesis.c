@@ -141,7 +141,7 @@ void play_ready(struct play *p)
 	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
 		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :
 			"every node answers init with init_ok within 10 s",
-		.seen = play_text(p, "%s did not", play_node_name(p, node)),
+		.seen = play_text(p, sockets ? "%s does not accept connections" : "%s did not answer init", play_node_name(p, node)),
 		.hint = sockets ? "listen on the address in the environment variable DLAB_LISTEN (host:port)" :
 			"answer with one line on stdout and flush it: many languages keep output back when stdout is no terminal",
 		.nodes = lane_bit(node));

@@ -78,6 +78,7 @@ struct play {
 	struct buf body;         /* owned; the request that is being made */
 	struct nemesis_run *nemesis;
 	void *lab_data;
+	bool thrown;             /* play_throw was used */
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
 	struct store *store;     /* the run's file, NULL: none */
 	unsigned lint_kinds[16]; /* per kind of lint: how often */

@@ -12,7 +12,7 @@
 
 enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10 };
 
-const char *verdict_name(int verdict)
+const char *verdict_name(enum verdict verdict)
 {
 	static const char *const names[] = { "passed", "failed", "unknown", "error" };
 	return names[verdict];

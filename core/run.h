@@ -64,7 +64,7 @@ struct result {
  * both cases and is to be freed with result_done. */
 int run_test(const struct run_spec *, struct result *, struct err *);
 void result_done(struct result *);
-const char *verdict_name(int verdict); /* static: "passed", "failed", "unknown", "error" */
+const char *verdict_name(enum verdict); /* static: "passed", "failed", "unknown", "error" */
 
 /* Runs it and calls `keep` with the trace before it is freed, for those who look at the run itself. */
 int run_test_with(const struct run_spec *, struct result *, struct err *,

@@ -1140,7 +1140,7 @@ static bool dlab_dispatch(struct dlab *d, const char *s, size_t n)
 	if (init)
 		dlab_init(d, &m, at_ms >= 0);
 	else if (strcmp(src, "dlab") != 0)
-		dlab_request_or_answer(d, &m, line.in_reply_to.n > 0);
+		dlab_request_or_answer(d, &m, line.in_reply_to.n > 0 && dlab_kind(line.in_reply_to) != 'n');
 	else if (strcmp(m.type, "timer") == 0)
 		dlab_fire(d, dlab_string(d, line.name));
 	return true;
