@@ -14,6 +14,7 @@
 #include "cmd.h"
 #include "jobs.h"
 #include "play.h"
+#include "report.h"
 #include "rows.h"
 #include "text.h"
 #include "workspace.h"
@@ -503,19 +504,13 @@ static int tell_end(const struct result *r, struct session *s, const char *path)
 			path, s->style.off);
 		return s->misunderstood ? EXIT_USAGE : EXIT_PASSED;
 	}
+	const struct style plain = style_of(stderr);
 	fflush(stdout);
-	complain(s, r->seen ? r->seen : r->rule);
-	if (r->hint)
-		complain(s, r->hint);
-	if (r->stderr_tail)
-		fprintf(stderr, "the last lines of its stderr:\n");
-	for (const char *at = r->stderr_tail; at && *at;) {
-		size_t n = strcspn(at, "\n");
-		s->out.n = 0;
-		text_add(&s->out, (struct slice){ at, n }, SIZE_MAX, rows_ascii());
-		fprintf(stderr, "  %s\n", buf_cstr(&s->out));
-		at += n + (at[n] == '\n');
-	}
+	fprintf(stderr, "dlab run: it ended: %s\n", r->rule);
+	report_field(stderr, &plain, "expected", r->expected);
+	report_field(stderr, &plain, "seen", r->seen);
+	report_field(stderr, &plain, "stderr", r->stderr_tail);
+	report_field(stderr, &plain, "next", r->hint);
 	return EXIT_FAILED;
 }
 

@@ -113,6 +113,7 @@ static int shape_of(const struct event *e)
 	case EVENT_VERDICT:
 		return SHAPE_BAR;
 	case EVENT_NOTE:
+	case EVENT_LINT:
 		return e->src < 0 ? SHAPE_BAR : SHAPE_LOCAL;
 	case EVENT_START:
 		return e->arg > 1 ? SHAPE_BAR : SHAPE_LOCAL;
@@ -351,7 +352,7 @@ static void add_text_row(struct buf *b, const struct rows *r, const struct event
 
 static void add_bar_row(struct buf *b, const struct rows *r, const struct event *e)
 {
-	const char *line = glyph(r, e->kind == EVENT_NOTE ? GLYPH_DASH : GLYPH_BAR);
+	const char *line = glyph(r, e->kind == EVENT_NOTE || e->kind == EVENT_LINT ? GLYPH_DASH : GLYPH_BAR);
 	struct buf text = BUF_EMPTY;
 	int room = r->width - gutter(r) - 8;
 	add_bar(&text, r, e);

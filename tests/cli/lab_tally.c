@@ -74,7 +74,7 @@ static void play_one_cut(struct play *p)
 	play_adds(p, &(struct workload){ .clients = 1, .count = 4, .next = next_add });
 }
 
-static const struct test tests[] = {
+static const struct test tally_tests[] = {
 	{ "calm", "without faults", 25, TEST_SAFETY, 3, 60000, play_calm_day, NULL, 0, { 0 }, NULL },
 	{ "cut", "n3 is cut off for a while", 25, TEST_SAFETY, 3, 60000, play_one_cut, NULL, 0, { 0 }, NULL },
 	{ "faults", "partitions, loss and pauses", 25, TEST_SAFETY, 5, 60000, play_faults, NULL, 0, { 0 }, NULL },
@@ -83,5 +83,5 @@ static const struct test tests[] = {
 };
 
 const struct lab lab_tally = {
-	.id = "tally", .title = "every node gets every number", .stage = 9, .kind = LAB_LINES, .tests = tests,
+	.id = "tally", .title = "every node gets every number", .stage = 9, .kind = LAB_LINES, .tests = tally_tests,
 };
