@@ -74,11 +74,11 @@ struct play {
 	bool nemesis_acts;       /* the faults of now are the nemesis's */
 	bool unjudged;           /* no verdict: a play that a person drives */
 	struct bites bites;
+	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
-	struct buf body;         /* owned; the request that is being made */
+	struct buf body, request; /* owned; the request that is being made, without and with its msg_id */
 	struct nemesis_run *nemesis;
 	void *lab_data;
-	bool thrown;             /* play_throw was used */
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
 	struct store *store;     /* the run's file, NULL: none */
 	unsigned lint_kinds[16]; /* per kind of lint: how often */
