@@ -71,7 +71,7 @@ static void play_calm_day(struct play *p)
 static void play_one_cut(struct play *p)
 {
 	play_cut_off(p, lane_bit(2));
-	play_adds(p, &(struct workload){ .clients = 1, .count = 4, .next = next_add });
+	play_adds(p, &(struct workload){ .clients = 1, .count = 4, .rate = 200, .next = next_add });
 }
 
 static const struct test tally_tests[] = {
