@@ -12,6 +12,9 @@
 	X(list) \
 	X(guide) \
 	X(test) \
+	X(replay) \
+	X(shrink) \
+	X(run) \
 	X(hint) \
 	X(doctor) \
 	X(clean) \

@@ -652,11 +652,17 @@ const json_t *play_need_answer(struct play *p, const struct op *op)
 		.evidence = { op->call_seq, op->return_seq });
 }
 
-bool play_skips(struct play *p, uint32_t *ordinal)
+bool play_skips(struct play *p, int stream, uint32_t *ordinal)
 {
-	uint32_t i = p->ordinal++;
-	*ordinal = i;
-	return i / 64 < p->spec->skip.n && (p->spec->skip.words[i / 64] >> (i % 64) & 1);
+	struct result *r = p->result;
+	*ordinal = p->streams[stream]++ * SKIP_STREAMS + (uint32_t)stream;
+	p->ordinals++;
+	if (skip_has(&p->spec->skip, *ordinal))
+		return true;
+	if ((r->parts_n & (r->parts_n - 1)) == 0) /* full: the size is a power of two */
+		r->parts = xrealloc(r->parts, (r->parts_n ? 2 * r->parts_n : 1) * sizeof *r->parts);
+	r->parts[r->parts_n++] = *ordinal;
+	return false;
 }
 
 /* --- for sockets --- */

@@ -27,6 +27,7 @@ void result_done(struct result *r)
 	free(r->hint);
 	free(r->events);
 	free(r->stderr_tail);
+	free(r->parts);
 	for (int i = 0; i < r->notices_n; i++)
 		free(r->notices[i]);
 	*r = (struct result){ 0 };
@@ -94,30 +95,18 @@ static void command_json(struct buf *b, char *const *argv)
 	buf_char(b, ']');
 }
 
-static void skip_json(struct buf *b, const struct skip_set *skip)
-{
-	const char *comma = "";
-	buf_char(b, '[');
-	for (size_t i = 0; i < skip->n * 64; i++)
-		if (skip->words[i / 64] >> (i % 64) & 1) {
-			buf_printf(b, "%s%zu", comma, i);
-			comma = ",";
-		}
-	buf_char(b, ']');
-}
-
 /* What is known from the start. The texts must outlive the call of store_describe only. */
 static void describe(struct play *p)
 {
 	struct buf command = BUF_EMPTY, skip = BUF_EMPTY, seed = BUF_EMPTY;
 	command_json(&command, p->spec->argv);
-	skip_json(&skip, &p->spec->skip);
+	skip_print(&skip, &p->spec->skip);
 	buf_printf(&seed, "%llu", (unsigned long long)p->spec->seed);
 	struct store_pair pairs[] = {
 		{ STORE_LAB, slice_of(p->lab->id) }, { STORE_TEST, slice_of(p->test->id) },
 		{ STORE_TITLE, slice_of(p->test->title) }, { STORE_SEED, buf_as_slice(&seed) },
 		{ STORE_FABRIC, slice_of(p->ops->name) }, { STORE_COMMAND, buf_as_slice(&command) },
-		{ STORE_SKIP, buf_as_slice(&skip) },
+		{ STORE_CWD, slice_of(p->spec->cwd) }, { STORE_SKIP, buf_as_slice(&skip) },
 	};
 	store_describe(p->store, pairs, ARRAY_LEN(pairs));
 	buf_done(&command);
@@ -129,7 +118,7 @@ static int finish_store(struct play *p, struct err *e)
 {
 	const struct result *r = p->result;
 	struct store_pair pairs[] = {
-		{ STORE_VERDICT, slice_of(verdict_name(r->verdict)) }, { STORE_RULE, slice_of(r->rule) },
+		{ STORE_VERDICT, slice_of(p->unjudged ? "" : verdict_name(r->verdict)) }, { STORE_RULE, slice_of(r->rule) },
 		{ STORE_SOURCE, slice_of(r->source) }, { STORE_EXPECTED, slice_of(r->expected) },
 		{ STORE_SEEN, slice_of(r->seen) }, { STORE_HINT, slice_of(r->hint) },
 	};
@@ -279,6 +268,8 @@ static void play_all(struct play *p)
 	p->phase = PLAY_PLAYING;
 	p->test->play(p);
 	p->phase = PLAY_CHECKING;
+	if (p->unjudged)
+		return;
 	if (p->test->check)
 		p->test->check(p);
 	no_empty_pass(p);
@@ -289,6 +280,8 @@ static void play_all(struct play *p)
 static void trace_verdict(struct play *p)
 {
 	struct result *r = p->result;
+	if (p->unjudged)
+		return;
 	struct event e = { .kind = EVENT_VERDICT, .src = LANE_NONE, .dst = LANE_NONE, .arg = r->verdict,
 		.text = slice_of(play_text(p, "%s%s%s", verdict_name(r->verdict), r->rule[0] ? ": " : "", r->rule)) };
 	e.t_ns = play_now(p);
@@ -301,7 +294,7 @@ static void fill_result(struct play *p)
 	r->virtual_ns = play_now(p) - p->t0_ns;
 	r->hash = trace_hash(p->trace);
 	r->events_n = trace_count(p->trace);
-	r->ordinals = p->ordinal;
+	r->ordinals = p->ordinals;
 	r->memory = trace_memory(p->trace) + p->arena.total;
 	struct traffic all = measure_traffic(p, 0, INT64_MAX);
 	r->messages_n = all.server_messages + all.client_messages;

@@ -128,6 +128,22 @@ void command_free(char **argv)
 	free(argv);
 }
 
+void command_print(struct buf *b, char *const *argv)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+	buf_str(b, " --");
+	for (char *const *a = argv; *a; a++) {
+		bool quote = !**a || strspn(*a, plain) != strlen(*a);
+		buf_str(b, quote ? " '" : " ");
+		for (const char *c = *a; *c; c++)
+			if (*c == '\'')
+				buf_str(b, "'\\''");
+			else
+				buf_char(b, *c);
+		buf_str(b, quote ? "'" : "");
+	}
+}
+
 char **workspace_command(const struct workspace *w, const char *lab, struct err *e)
 {
 	const json_t *entry = json_get(json_get(w->doc, "labs"), lab);

@@ -29,6 +29,8 @@ int workspace_build(const struct workspace *, const char *lab, struct err *);
 /* A copy of a command whose program is an absolute path, looked up in PATH or from `root`. NULL and an error. */
 char **command_resolve(char *const *argv, const char *root, struct err *);
 void command_free(char **argv);
+/* As a person would type it, behind " --": " -- python3 'my node.py'". */
+void command_print(struct buf *, char *const *argv);
 
 /* dlab's own files (stages/, core/sdk/): beside the program, or where it was installed. Owned by the caller. */
 char *dlab_home(struct err *);
