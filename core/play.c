@@ -17,6 +17,7 @@ int64_t play_now(const struct play *p) { return p->ops->now(p->fabric); }
 int64_t play_elapsed_ms(const struct play *p) { return (play_now(p) - p->t0_ns) / NS_PER_MS; }
 struct rng *play_rng(struct play *p) { return &p->rng; }
 uint64_t play_seed(const struct play *p) { return p->spec->seed; }
+bool play_time_is_exact(const struct play *p) { return p->ops->deterministic; }
 struct arena *play_arena(struct play *p) { return &p->arena; }
 const struct trace *play_trace(const struct play *p) { return p->trace; }
 const struct history *play_history(const struct play *p) { return p->history; }

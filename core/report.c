@@ -1,5 +1,7 @@
 #include "report.h"
 
+#include "workspace.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -156,7 +158,7 @@ static void print_again(FILE *f, const struct style *s, const struct lab_report 
 {
 	struct buf b = BUF_EMPTY;
 	if (j->store_path) {
-		buf_printf(&b, "dlab replay %s", j->store_path);
+		buf_printf(&b, "dlab replay %s", path_from_here(j->store_path));
 		report_field(f, s, "look", buf_cstr(&b));
 		b.n = 0;
 	}

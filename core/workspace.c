@@ -286,6 +286,15 @@ char *dlab_home(struct err *e)
 	return NULL;
 }
 
+const char *path_from_here(const char *path)
+{
+	char *here = realpath(".", NULL);
+	size_t n = here ? strlen(here) : 0;
+	bool below = n > 1 && strncmp(path, here, n) == 0 && path[n] == '/';
+	free(here);
+	return below ? path + n + 1 : path;
+}
+
 char *workspace_runs(const struct workspace *w, struct err *e)
 {
 	char *runs = xasprintf("%s/runs", w->state);
