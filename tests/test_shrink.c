@@ -258,7 +258,7 @@ static void an_empty_set_changes_nothing(void **state)
 static void leaving_one_out_leaves_the_others(void **state)
 {
 	(void)state;
-	static const char *const lists[] = { "3", "0,1,4", "3-600", "5,139,273" };
+	static const char *const lists[] = { "0,1,4,139", "3-600" };
 	char **argv = node("retry");
 	struct run_spec a = spec_of(2, argv);
 	struct result ra, rb;
