@@ -5,10 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "catalogue.h"
 #include "cmd.h"
 #include "jobs.h"
 #include "progress.h"
-#include "registry.h"
 #include "report.h"
 #include "workspace.h"
 
@@ -56,22 +56,6 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 	return 0;
 }
 
-static const struct lab *find_lab(const char *id)
-{
-	for (const struct lab *const *l = all_labs; *l; l++)
-		if (strcmp((*l)->id, id) == 0)
-			return *l;
-	return NULL;
-}
-
-static size_t count_tests(const struct lab *lab)
-{
-	size_t n = 0;
-	while (lab->tests[n].id)
-		n++;
-	return n;
-}
-
 /* --- which lab, when none is named: the folder we stand in, else the first that is not passed yet --- */
 
 static const struct lab *lab_of_folder(const struct workspace *w)
@@ -82,18 +66,10 @@ static const struct lab *lab_of_folder(const struct workspace *w)
 	if (here && strncmp(here, w->root, n) == 0 && here[n] == '/') {
 		char *name = here + n + 1;
 		name[strcspn(name, "/")] = '\0';
-		lab = find_lab(name);
+		lab = catalogue_lab(name);
 	}
 	free(here);
 	return lab;
-}
-
-static unsigned lab_points(const struct lab *lab)
-{
-	unsigned sum = 0;
-	for (const struct test *t = lab->tests; t->id; t++)
-		sum += t->points;
-	return sum;
 }
 
 static const struct lab *next_lab(const struct workspace *w)
@@ -104,7 +80,7 @@ static const struct lab *next_lab(const struct workspace *w)
 	for (const struct lab *const *l = all_labs; *l; l++) {
 		if (!json_get(json_get(w->doc, "labs"), (*l)->id))
 			continue;
-		if (progress && progress_lab_points(progress, *l, &e) >= (int)lab_points(*l))
+		if (progress && progress_lab_points(progress, *l, &e) >= (int)catalogue_points(*l))
 			continue;
 		if (!best || (*l)->stage < best->stage)
 			best = *l;
@@ -118,8 +94,8 @@ static int choose_lab(const struct cmd_words *words, const struct workspace *w, 
 	if (words->n > 1)
 		return cmd_usage(&cmd_test, "one lab at a time, please; \"%s\" is one word too many", words->word[1]);
 	if (words->n == 1) {
-		*lab = find_lab(words->word[0]);
-		return *lab ? 0 : cmd_usage(&cmd_test, "there is no lab \"%s\"; `dlab list` shows them", words->word[0]);
+		*lab = cmd_need_lab(&cmd_test, words->word[0]);
+		return *lab ? 0 : EXIT_USAGE;
 	}
 	if (words->after)
 		return cmd_usage(&cmd_test, "say which lab the command is for, as in `dlab test echo -- COMMAND`");
@@ -162,7 +138,9 @@ static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64
 static int make_jobs(struct plan *p)
 {
 	const struct options *o = p->options;
-	size_t all = count_tests(p->lab);
+	size_t all = catalogue_tests(p->lab);
+	if (o->test && !cmd_need_test(&cmd_test, p->lab, o->test))
+		return EXIT_USAGE;
 	p->tests = xcalloc(all, sizeof *p->tests);
 	p->jobs = xcalloc(all * (size_t)o->seeds, sizeof *p->jobs);
 	for (size_t i = 0; i < all; i++) {
@@ -174,8 +152,6 @@ static int make_jobs(struct plan *p)
 		for (size_t k = 0; k < r->n; k++)
 			fill_job(p, &p->jobs[p->jobs_n++], t, (uint64_t)o->seed + k);
 	}
-	if (p->tests_n == 0)
-		return cmd_usage(&cmd_test, "the lab %s has no test \"%s\"; `dlab list %s` shows them", p->lab->id, o->test, p->lab->id);
 	return 0;
 }
 

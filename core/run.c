@@ -1,16 +1,18 @@
 #include "run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "explain.h"
 #include "play.h"
 #include "sock.h"
 
-enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10 };
+enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10, DATA_ROOT_TRIES = 5 };
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -42,14 +44,34 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-static char *make_data_root(struct err *e)
+/* A shared lock says that the folder is in use as long as this process lives: `dlab clean` removes those that it can
+ * lock for itself. False when it was quicker and the folder is gone. A file system without locks is no obstacle. */
+static bool lock_data_root(const char *path, int *lock)
+{
+	*lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock >= 0 && (flock(*lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) && access(path, F_OK) == 0)
+		return true;
+	if (*lock >= 0)
+		close(*lock);
+	return false;
+}
+
+static char *make_data_root(int *lock, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	if (mkdtemp(path))
-		return path;
-	err_errno(e, "cannot make a folder for the nodes (%s)", path);
-	free(path);
+	for (int tries = 0; tries < DATA_ROOT_TRIES; tries++) {
+		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+		bool made = mkdtemp(path);
+		if (!made)
+			err_errno(e, "cannot make a folder for the nodes (%s)", path);
+		else if (lock_data_root(path, lock))
+			return path;
+		else
+			err_errno(e, "cannot use the folder for the nodes (%s)", path);
+		free(path);
+		if (!made)
+			return NULL;
+	}
 	return NULL;
 }
 
@@ -313,7 +335,8 @@ static int run_open(struct play *p, keep_fn keep, void *ctx, struct err *e)
 int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, keep_fn keep, void *ctx)
 {
 	*r = (struct result){ 0 };
-	char *root = make_data_root(e);
+	int lock;
+	char *root = make_data_root(&lock, e);
 	if (!root) {
 		r->verdict = VERDICT_WORLD;
 		return -1;
@@ -327,6 +350,7 @@ int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, 
 	tear_down(p);
 	free(p);
 	remove_data_root(root);
+	close(lock);
 	return rc;
 }
 

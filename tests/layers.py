@@ -9,10 +9,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     {"base"},
     {"arena", "json", "lanes", "style"},
-    {"event", "history", "fault", "guard", "skip", "ddmin"},
+    {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager"},
     {"proto", "child", "text"},
     {"trace", "link", "services"},
-    {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry", "workspace"},
+    {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry",
+     "workspace", "catalogue"},
     {"fabric", "route", "progress"},
     {"run", "play", "sock", "workload", "nemesis", "invariant"},
     {"determinism", "jobs", "runfile", "shrink", "replay"},

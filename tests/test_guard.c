@@ -91,7 +91,7 @@ static pid_t said_pid(struct child *c)
 }
 
 /* The ways to hide. Each says the number of one process that ends only by SIGKILL. */
-#define STUBBORN "trap \\\"\\\" TERM HUP INT; echo \\$\\$; while :; do read x <&9; done"
+#define STUBBORN "trap \\\"\\\" TERM HUP INT; echo \\$\\$; exec tail -f /dev/null"
 #define HIDE(how) "exec 9<&0; " how
 static const char plain[] = HIDE("sh -c \"" STUBBORN "\"");
 static const char orphan[] = HIDE("(sh -c \"" STUBBORN "\" & ) ; read y");
