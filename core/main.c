@@ -1,8 +1,10 @@
 /* main.c - the table of commands, and finding one. */
 #include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -46,14 +48,23 @@ static int print_version(void)
 	return EXIT_PASSED;
 }
 
+/* The write that failed may be long ago, and its errno gone: a pipe without a reader says so itself. */
+static bool reader_is_gone(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	return errno == EPIPE || (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR));
+}
+
 /* What was printed must have arrived; a reader that has seen enough (dlab list | head) is no error. */
 static int finish(int status)
 {
 	struct err e;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	if (errno == EPIPE)
+	int why = errno;
+	if (reader_is_gone())
 		return status;
+	errno = why;
 	err_errno(&e, "cannot write to stdout");
 	return cmd_world(&e);
 }

@@ -258,7 +258,7 @@ static void an_empty_set_changes_nothing(void **state)
 static void leaving_one_out_leaves_the_others(void **state)
 {
 	(void)state;
-	static const char *const lists[] = { "3", "0,1,4", "3-600", "5,139,273" };
+	static const char *const lists[] = { "0,1,4,139", "3-600" };
 	char **argv = node("retry");
 	struct run_spec a = spec_of(2, argv);
 	struct result ra, rb;
@@ -292,7 +292,7 @@ static void what_is_kept_is_run(void **state)
 {
 	(void)state;
 	char **argv = node("retry");
-	const uint32_t kept[] = { 3, 5 + SKIP_STREAMS, 4 + 3 * SKIP_STREAMS };
+	const uint32_t kept[] = { 3, 5 + SKIP_STREAMS, 4 + 6 * SKIP_STREAMS }; /* the last one is beyond the count of all */
 	struct run_spec s = spec_of(0, argv);
 	struct result r;
 	static struct kept k;
