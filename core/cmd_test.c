@@ -19,7 +19,7 @@ enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 struct options {
 	const char *test, *fabric, *json, *junit;
 	int64_t seed, seeds, jobs, nodes;
-	bool check_determinism, keep_all;
+	bool check_determinism, keep_all, first_failure;
 	struct skip_set skip;
 };
 
@@ -45,6 +45,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->check_determinism = true;
 	else if (strcmp(o->name, "keep") == 0)
 		x->keep_all = true;
+	else if (strcmp(o->name, "first-failure") == 0)
+		x->first_failure = true;
 	else if (strcmp(o->name, "skip") == 0)
 		return take_skip(x, value);
 	else if (strcmp(o->name, "seed") == 0)
@@ -196,6 +198,8 @@ static bool job_ended(void *ctx, struct job *j)
 	print_ready_lines(p);
 	if (p->line < p->tests_n)
 		report_progress(stdout, &p->style, &p->tests[p->line]);
+	if (p->options->first_failure && j->result.verdict != VERDICT_PASS)
+		return false;
 	return !p->start_failed && j->result.verdict != VERDICT_WORLD;
 }
 
@@ -379,6 +383,7 @@ static const struct cmd_option options[] = {
 	{ "jobs", 'j', "N", "worker processes, each on a core of its own (default 1)", NULL },
 	{ "check-determinism", 0, NULL, "run each seed twice and name the first event that differs", NULL },
 	{ "skip", 0, "LIST", "leave out these operations and faults, as `dlab shrink` prints them: 0-7,9-", NULL },
+	{ "first-failure", 'x', NULL, "stop at the first run that does not pass", NULL },
 	{ "keep", 0, NULL, "with --seeds: keep the files of all runs, not only of those that failed", NULL },
 	{ "json", 0, "FILE", "write the results as JSON (- is stdout)", "@files" },
 	{ "junit", 0, "FILE", "write the results as JUnit XML (- is stdout)", "@files" },
