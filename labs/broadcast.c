@@ -171,9 +171,11 @@ static const struct shown *shown_by(struct play *p, struct op *op)
 	if (!list.s)
 		fail_list(p, op, play_text(p, "%s's reply has no key \"messages\"", play_node_name(p, op->node)),
 			"an empty list is [], not a missing key");
+	if (slice_is(list, "null")) /* what Go writes for an empty list; Maelstrom takes it too */
+		list = SLICE("[]");
 	if (list.s[0] != '[')
 		fail_list(p, op, play_text(p, "%s's \"messages\" is no list: %.*s", play_node_name(p, op->node),
-			list.n > 80 ? 80 : (int)list.n, list.s), "an empty list is [], not null");
+			list.n > 80 ? 80 : (int)list.n, list.s), "give a list: [1,2], or [] while there is none");
 	return op->data = list_read(p, op, list);
 }
 
