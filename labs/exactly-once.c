@@ -22,6 +22,7 @@ enum {
 	SETTLE_MS = 1000,       /* before the last reads */
 	DELTA_LEAST = 1001, DELTAS = 997, DELTA_STEP = 389, /* a prime and a step: all different for 997 adds */
 	LOST_ANSWERS_S = 8,
+	CRASH_ADDS = 6,         /* three rounds, two fronts */
 	STORM_MS = 10000, STORM_ADDS = 60, STORM_PER_ADD = 20,
 	WAVE_FROM_MS = 2000, WAVE_MS = 50, WAVES = (STORM_MS - WAVE_FROM_MS) / WAVE_MS, WAVES_BUSY = 8,
 	FORGET_MS = 30000, KEYS_LEFT = 50,
@@ -109,12 +110,13 @@ static void story_arrival(struct story *s, const struct op *add, const struct ev
 		s->evidence[s->evidence_n++] = e->seq;
 }
 
-static struct story story_of(const struct play *p, const struct op *add)
+/* Up to a place in the trace. */
+static struct story story_of(const struct play *p, const struct op *add, uint64_t until)
 {
 	struct story s = { 0 };
 	const struct trace *t = play_trace(p);
 	uint64_t server_start = 0;
-	for (uint64_t seq = add->call_seq; seq <= trace_count(t); seq++) {
+	for (uint64_t seq = add->call_seq; seq <= until; seq++) {
 		const struct event *e = trace_at(t, seq);
 		if (e->kind == EVENT_START && e->src == SERVER)
 			server_start = seq;
@@ -141,14 +143,32 @@ static bool restarted_between(const struct play *p, int node, uint64_t from, uin
 }
 
 /* Not at the start of the run, but after a kill. */
-static bool was_restarted(const struct play *p, int node, uint64_t before)
+static bool was_restarted(const struct play *p, lane_set nodes, uint64_t before)
 {
-	int starts = 0;
+	int starts = 0, n = 0;
+	for (int i = 0; i < play_nodes(p); i++)
+		n += (nodes & lane_bit(i)) != 0;
 	for (uint64_t seq = 1; seq < before; seq++) {
 		const struct event *e = trace_at(play_trace(p), seq);
-		starts += e->kind == EVENT_START && e->src == node;
+		starts += e->kind == EVENT_START && (nodes & lane_bit(e->src));
 	}
-	return starts > 1;
+	return starts > n;
+}
+
+/* The node sent something to n1 while it had the read. */
+static bool asked_server(const struct play *p, const struct op *read)
+{
+	for (uint64_t seq = read->call_seq; seq < read->return_seq; seq++) {
+		const struct event *e = trace_at(play_trace(p), seq);
+		if (e->kind == EVENT_SEND && e->src == read->node && e->dst == SERVER)
+			return true;
+	}
+	return read->node == SERVER;
+}
+
+static lane_set fronts(const struct play *p)
+{
+	return lanes_all_nodes(play_lanes(p)) & ~lane_bit(SERVER);
 }
 
 /* --- the sums that a read may show --- */
@@ -191,13 +211,15 @@ static void reach_add(uint64_t *reach, size_t words, int64_t delta)
 	}
 }
 
-static struct sums sums_for(struct play *p, const struct op *read)
+/* `refused`: as if adds with a definite error were open. */
+static struct sums sums_for(struct play *p, const struct op *read, bool refused)
 {
 	const struct history *h = play_history(p);
 	struct sums s = { 0 };
 	for (size_t i = 0; i < history_count(h); i++) {
 		const struct op *add = history_at(h, i);
 		enum part part = part_of(add, read);
+		part = part == PART_REFUSED && refused ? PART_OPEN : part;
 		s.acked += part == PART_ACKED ? add->value : 0;
 		s.acked_n += part == PART_ACKED;
 		s.open += part == PART_OPEN ? add->value : 0;
@@ -206,22 +228,29 @@ static struct sums sums_for(struct play *p, const struct op *read)
 	size_t words = (size_t)s.open / 64 + 1;
 	s.reach = arena_zero(play_arena(p), words * sizeof *s.reach);
 	s.reach[0] = 1;
-	for (size_t i = 0; i < history_count(h); i++)
-		if (part_of(history_at(h, i), read) == PART_OPEN)
+	for (size_t i = 0; i < history_count(h); i++) {
+		enum part part = part_of(history_at(h, i), read);
+		if (part == PART_OPEN || (part == PART_REFUSED && refused))
 			reach_add(s.reach, words, history_at(h, i)->value);
+	}
 	return s;
 }
 
 /* --- saying what is wrong with a read --- */
 
+static const char *count_text(struct play *p, size_t n)
+{
+	return n == 1 ? "the one add that was" : play_text(p, "the %zu adds that were", n);
+}
+
 static const char *sum_text(struct play *p, const struct sums *s)
 {
-	const char *acked = s->acked_n ? play_text(p, "%lld, the sum of the %zu adds that were acknowledged before the read",
-		(long long)s->acked, s->acked_n) : "0: no add was acknowledged before the read";
+	const char *acked = s->acked_n ? play_text(p, "%lld, the sum of %s acknowledged before the read", (long long)s->acked,
+		count_text(p, s->acked_n)) : "0: no add was acknowledged before the read";
 	if (s->open_n == 0)
 		return acked;
-	return play_text(p, "%s; or more by some of the %zu adds that were still open (together %lld), each once", acked,
-		s->open_n, (long long)s->open);
+	return play_text(p, "%s. Of %s still open (together %lld) each may count too, once", acked, count_text(p, s->open_n),
+		(long long)s->open);
 }
 
 static const char *read_text(struct play *p, const struct op *read)
@@ -268,98 +297,145 @@ static _Noreturn void fail_read(struct play *p, const struct op *read, const str
 	play_fail(p, &f);
 }
 
+#define HINT_ASK "every read asks n1, each time: what a front knows is old"
+#define HINT_KEY "give each add a key when the client asks (front, life, number), and send the same key with every retry. n1 " \
+	"keeps the keys that it has applied; for a key it knows it changes nothing and sends the old answer again"
+#define HINT_KEYS_ON_DISK "n1 was killed and started again: the keys that it has seen must survive, and be written together with " \
+	"the value (one file, one write), before n1 answers"
+#define HINT_VALUE_ON_DISK "n1 was killed and started again: what is only in memory is gone. Write the value (and the keys, in the " \
+	"same file) to data_dir before you answer"
+#define HINT_FORGOT "did n1 forget the key too early? The front may still be trying: keep a key for 25 s, or until the front has " \
+	"said that it is done with it"
+#define HINT_LIFE "a front was killed and started again: if it counts from 1 again, n1 takes a new add for an old one. Make the life " \
+	"a part of the key, for example a number in data_dir that goes up at every start"
+#define HINT_TWO_KEYS "two different adds need two different keys, or n1 takes the second for a copy of the first. To keep only the " \
+	"newest number of a front is not enough: messages overtake one another"
+#define HINT_REFUSED "error 11, like most codes, promises that nothing happened. A front that sent the add and heard nothing cannot " \
+	"know that: it answers error 0, or nothing"
+
 static const char *hint_twice(const struct op *add, const struct story *s)
 {
 	if (add->node == SERVER)
 		return "n1 was asked by the client itself, and once: look for two places that change the counter";
 	if (s->restarted)
-		return "n1 was killed between the two: the keys that it has seen must survive, and must be written together with the "
-		       "value (one file, one write), before n1 answers";
-	if (s->arrived > 1 && s->last_ns - s->first_ns > 3 * NS_PER_S)
-		return "did n1 forget the key too early? The front may still be trying: keep a key until no copy of it has come for "
-		       "20 s, or until the front has said that it is done with it";
-	return "give each add a key when the client asks (front, life, number), and send the same key with every retry. n1 keeps "
-	       "the keys that it has applied; for a key it knows it changes nothing and sends the old answer again";
+		return HINT_KEYS_ON_DISK;
+	return s->arrived > 1 && s->last_ns - s->first_ns > 3 * NS_PER_S ? HINT_FORGOT : HINT_KEY;
 }
 
-static _Noreturn void fail_twice(struct play *p, const struct op *read, const struct sums *sums, const struct op *add)
+static const char *hint_lost(struct play *p, const struct op *read, const struct op *add, const struct story *s)
 {
-	struct story s = story_of(p, add);
-	const char *seen = play_text(p, "%s: right if %s counted twice", read_text(p, read), add_text(p, add));
-	if (s.arrived > 1)
-		seen = play_text(p, "%s. n1 received %d messages of %s with the number %lld, from %.3f s to %.3f s", seen, s.arrived,
-			play_node_name(p, add->node), (long long)add->value, seconds(s.first_ns), seconds(s.last_ns));
-	fail_read(p, read, sums, rule_once, seen, hint_twice(add, &s), add, &s);
-}
-
-static const char *hint_lost(struct play *p, const struct op *add, const struct op *read, const struct story *s)
-{
+	if (!asked_server(p, read))
+		return play_text(p, "%s answered the read without asking n1: " HINT_ASK, play_node_name(p, read->node));
 	if (add->node != SERVER && s->sent == 0)
 		return play_text(p, "%s sent no message to n1 that holds the number %lld. Only n1 counts: hand the add to n1, and answer "
 			"the client when n1 has answered", play_node_name(p, add->node), (long long)add->value);
 	if (add->node != SERVER && s->before_answer == 0)
 		return "the client had its add_ok before n1 had the add: answer a client only when n1 has answered";
-	if (restarted_between(p, SERVER, add->return_seq, read->call_seq))
-		return "n1 was killed since: what is only in memory is gone. Write the value (and the keys, in the same file) to "
-		       "data_dir before you answer";
-	if (was_restarted(p, add->node, add->call_seq))
-		return "its front had been killed and started again: if it counts from 1 again, n1 takes a new add for an old one. Make "
-		       "the life a part of the key, for example a number in data_dir that goes up at every start";
-	if (read->node != SERVER)
-		return "every read asks n1: what a front remembers is old. And two different adds need two different keys, or n1 takes "
-		       "the second for a copy of the first. \"The newest number that I saw\" is not enough: messages overtake one another";
-	return "two different adds need two different keys, or n1 takes the second for a copy of the first";
+	if (restarted_between(p, SERVER, add->return_seq, read->return_seq))
+		return HINT_VALUE_ON_DISK;
+	return was_restarted(p, lane_bit(add->node), add->call_seq) ? HINT_LIFE : HINT_TWO_KEYS;
 }
 
-static _Noreturn void fail_lost(struct play *p, const struct op *read, const struct sums *sums, const struct op *add)
+/* One add that explains a wrong value: it fits when that add is counted once more, or once less. */
+struct guess {
+	const char *rule;
+	const struct op *add;
+	struct story story;
+	int score; /* how well the trace agrees; 0: no guess */
+};
+
+static int score_of(const struct play *p, const struct op *read, const struct guess *g)
 {
-	struct story s = story_of(p, add);
-	fail_read(p, read, sums, rule_lost, play_text(p, "%s: %s is missing", read_text(p, read), add_text(p, add)),
-		hint_lost(p, add, read, &s), add, &s);
+	const struct story *s = &g->story;
+	bool remote = g->add->node != SERVER;
+	if (g->rule == rule_refused)
+		return 6;
+	if (g->rule == rule_once)
+		return s->restarted ? 4 : s->arrived > 1 ? 3 : s->arrived == 0; /* what came once was hardly counted twice */
+	if (!asked_server(p, read) || (remote && s->before_answer == 0))
+		return 5;
+	return restarted_between(p, SERVER, g->add->return_seq, read->return_seq) ? 4 : 2;
 }
 
-static _Noreturn void fail_refused(struct play *p, const struct op *read, const struct sums *sums, const struct op *add)
+static void consider(const struct play *p, const struct op *read, const struct sums *s, const struct op *add, const char *rule,
+	struct guess *best)
 {
-	struct story s = story_of(p, add);
-	fail_read(p, read, sums, rule_refused, play_text(p, "%s: right if %s counted, which was answered with error %d",
-			read_text(p, read), add_text(p, add), add->code),
-		"error 11, like most codes, promises that nothing happened. A front that sent the add and heard nothing cannot know "
-		"that: it answers error 0, or nothing", add, &s);
+	int64_t off = read->result - s->acked, once = rule == rule_lost ? -add->value : add->value;
+	if (!reaches(s, off - once))
+		return;
+	struct guess g = { .rule = rule, .add = add, .story = story_of(p, add, read->return_seq) };
+	g.score = score_of(p, read, &g);
+	if (g.score > best->score)
+		*best = g;
 }
 
-/* The add that explains a wrong value: off is what the value is wrong by when that add is counted once more or less. */
-static const struct op *culprit(const struct play *p, const struct op *read, const struct sums *s, enum part part, int sign)
+static struct guess guess_add(const struct play *p, const struct op *read, const struct sums *s)
 {
 	const struct history *h = play_history(p);
+	struct guess best = { 0 };
 	for (size_t i = 0; i < history_count(h); i++) {
 		const struct op *add = history_at(h, i);
-		if (part_of(add, read) == part && reaches(s, read->result - s->acked - sign * add->value))
-			return add;
+		enum part part = part_of(add, read);
+		if (part == PART_REFUSED)
+			consider(p, read, s, add, rule_refused, &best);
+		if (part == PART_ACKED || part == PART_OPEN)
+			consider(p, read, s, add, rule_once, &best);
+		if (part == PART_ACKED)
+			consider(p, read, s, add, rule_lost, &best);
 	}
-	return NULL;
+	return best;
+}
+
+static _Noreturn void fail_guess(struct play *p, const struct op *read, const struct sums *s, const struct guess *g)
+{
+	const struct op *add = g->add;
+	const char *seen, *hint;
+	if (g->rule == rule_lost) {
+		seen = play_text(p, "%s, as if %s were missing", read_text(p, read), add_text(p, add));
+		hint = hint_lost(p, read, add, &g->story);
+	} else if (g->rule == rule_once) {
+		seen = play_text(p, "%s, as if %s had counted twice", read_text(p, read), add_text(p, add));
+		hint = hint_twice(add, &g->story);
+	} else {
+		seen = play_text(p, "%s, as if %s had counted; it was answered with error %d", read_text(p, read), add_text(p, add),
+			add->code);
+		hint = HINT_REFUSED;
+	}
+	if (g->story.arrived > 1)
+		seen = play_text(p, "%s. n1 had received %d messages of %s with the number %lld, from %.3f s to %.3f s", seen,
+			g->story.arrived, play_node_name(p, add->node), (long long)add->value, seconds(g->story.first_ns),
+			seconds(g->story.last_ns));
+	fail_read(p, read, s, g->rule, seen, hint, add, &g->story);
+}
+
+/* No single add explains the value. */
+static _Noreturn void fail_several(struct play *p, const struct op *read, const struct sums *s)
+{
+	const struct story none = { 0 };
+	bool crashed = was_restarted(p, lane_bit(SERVER), read->return_seq);
+	struct sums more = sums_for(p, read, true);
+	int64_t off = read->result - s->acked;
+	if (off < 0)
+		fail_read(p, read, s, rule_lost, play_text(p, "%s: %lld too little, so more than one add is missing", read_text(p, read),
+				(long long)-off), !asked_server(p, read) ? HINT_ASK : crashed ? HINT_VALUE_ON_DISK :
+			was_restarted(p, fronts(p), read->call_seq) ? HINT_LIFE :
+			"a client gets add_ok only after n1 has answered; an answer belongs to the request that it names in in_reply_to; two "
+			"different adds need two different keys", NULL, &none);
+	const char *seen = off > s->open ? play_text(p, "%s: at least %lld too much", read_text(p, read), (long long)(off - s->open)) :
+		play_text(p, "%s, which no choice of whole adds gives", read_text(p, read));
+	if (more.open_n > s->open_n && reaches(&more, off))
+		fail_read(p, read, s, rule_refused, play_text(p, "%s, as if some of the %zu adds that were answered with a definite error "
+				"had counted", read_text(p, read), more.open_n - s->open_n), HINT_REFUSED, NULL, &none);
+	fail_read(p, read, s, rule_once, seen, crashed ? HINT_KEYS_ON_DISK :
+		HINT_KEY ". A key must be kept as long as its front may still be trying", NULL, &none);
 }
 
 static _Noreturn void fail_value(struct play *p, const struct op *read, const struct sums *s)
 {
-	const struct op *add;
-	if (read->result > s->acked) {
-		if ((add = culprit(p, read, s, PART_REFUSED, 1)))
-			fail_refused(p, read, s, add);
-		if ((add = culprit(p, read, s, PART_ACKED, 1)) || (add = culprit(p, read, s, PART_OPEN, 1)))
-			fail_twice(p, read, s, add);
-	}
-	if ((add = culprit(p, read, s, PART_ACKED, -1)))
-		fail_lost(p, read, s, add);
-	const struct story none = { 0 };
-	int64_t off = read->result - s->acked;
-	if (off < 0)
-		fail_read(p, read, s, rule_lost, play_text(p, "%s: %lld too little", read_text(p, read), (long long)-off),
-			"more than one add is missing. A read must ask n1 each time; n1 writes to data_dir before it answers; a client "
-			"gets add_ok only after n1 has answered", NULL, &none);
-	fail_read(p, read, s, rule_once, off > s->open ? play_text(p, "%s: at least %lld too much", read_text(p, read),
-			(long long)(off - s->open)) : play_text(p, "%s, which no choice of whole adds gives", read_text(p, read)),
-		"more than one add counted twice, or was cut off in the middle. Give each add a key, send the same key with every "
-		"retry, and let n1 apply a key once", NULL, &none);
+	struct guess g = guess_add(p, read, s);
+	if (g.score > 0)
+		fail_guess(p, read, s, &g);
+	fail_several(p, read, s);
 }
 
 /* --- judging the reads --- */
@@ -384,12 +460,12 @@ static void check_order(struct play *p, struct op *const *reads, size_t n, size_
 		const struct op *a = reads[k];
 		if (a->return_seq > b->call_seq || a->result <= b->result)
 			continue;
-		bool restart = restarted_between(p, SERVER, a->return_seq, b->call_seq);
+		bool restart = restarted_between(p, SERVER, a->return_seq, b->return_seq);
 		FAIL(p, .rule = rule_back,
 			.expected = play_text(p, "%lld or more: %s", (long long)a->result, read_text(p, a)),
 			.seen = play_text(p, "%s, asked after that", read_text(p, b)),
 			.hint = restart ? "n1 was killed since: it had shown an add that was not yet in data_dir" :
-				"every read asks n1 for its present value; an answer to an earlier question must not be taken for it",
+				HINT_ASK ". And an answer to an earlier question must not be taken for it",
 			.nodes = lane_bit(a->node) | lane_bit(b->node), .t_ns = not_zero(b->return_ns),
 			.evidence = { a->call_seq, a->return_seq, b->call_seq, b->return_seq });
 	}
@@ -415,7 +491,7 @@ static size_t check_reads(struct play *p)
 	for (size_t i = 0; i < n; i++)
 		take_value(p, reads[i]);
 	for (size_t i = 0; i < n; i++) {
-		struct sums s = sums_for(p, reads[i]);
+		struct sums s = sums_for(p, reads[i], false);
 		if (!reaches(&s, reads[i]->result - s.acked))
 			fail_value(p, reads[i], &s);
 		check_order(p, reads, n, i);
@@ -434,7 +510,7 @@ static const char *hint_unanswered(struct play *p, const struct op *op)
 {
 	if (op->node == SERVER)
 		return "n1 needs nobody to answer: it changes its counter and replies";
-	struct story s = is_add(op) ? story_of(p, op) : (struct story){ .sent = -1 };
+	struct story s = is_add(op) ? story_of(p, op, trace_count(play_trace(p))) : (struct story){ .sent = -1 };
 	const char *again = "when no answer comes in time, send the request again, with the same key, and wait a little longer each "
 		"time (at most 2 s); go on for 20 s";
 	if (op->status == OP_FAILED)
@@ -551,11 +627,6 @@ static void end_quietly(struct play *p)
 	play_measure(p, "reads judged", (double)check_reads(p), "", NULL);
 }
 
-static lane_set fronts(const struct play *p)
-{
-	return lanes_all_nodes(play_lanes(p)) & ~lane_bit(SERVER);
-}
-
 /* n1 hears the fronts, and they do not hear n1. */
 static void lose_answers(struct play *p)
 {
@@ -621,6 +692,8 @@ static void play_lost_answers(struct play *p)
 /* n1 is killed with adds applied that nobody was told of, and then while all is well. */
 static void play_crash(struct play *p)
 {
+	struct op *op[CRASH_ADDS];
+	size_t n = 0;
 	begin(p, 1);
 	play_duplicate(p, 20);
 	start_asking(p, 8, 14, 110);
@@ -628,6 +701,8 @@ static void play_crash(struct play *p)
 		play_for(p, 700);
 		if (round < 2)
 			lose_answers(p);
+		for (int i = 1; i < play_nodes(p); i++)
+			op[n++] = send_add(p, i, ANSWER_MS);
 		play_for(p, 500);
 		play_kill(p, SERVER);
 		play_for(p, 300 + (int64_t)rng_below(play_rng(p), 700));
@@ -635,6 +710,8 @@ static void play_crash(struct play *p)
 		play_heal(p);
 		play_duplicate(p, 20);
 	}
+	while (n > 0)
+		play_wait(p, op[--n]);
 	play_workload_wait(p);
 	end_quietly(p);
 	need_answers(p, 100);

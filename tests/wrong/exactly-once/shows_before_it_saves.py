@@ -62,6 +62,8 @@ def apply(msg):
     if body["key"] not in seen:
         count(body)
     waiting.append(msg)
+    if len(waiting) == 1:
+        node.timer("save", 300, save)
 
 
 def save():
@@ -85,7 +87,6 @@ def count(request):
         del seen[key]
     value += request["delta"]
     seen[request["key"]] = node.now()
-    node.timer("save", 300, save)
     node.state({"value": value, "table": len(seen)})
 
 
