@@ -27,7 +27,8 @@ enum test_kind { TEST_SAFETY, TEST_LIVENESS, TEST_EFFICIENCY, TEST_TIMING };
 enum {
 	NEEDS_WALL_CLOCK = 1,
 	NEEDS_SOCKETS = 2,
-	NEEDS_BITE = 4 /* its cuts and losses must have touched a message, else there is no verdict */
+	NEEDS_BITE = 4, /* its cuts and losses must have touched a message, else there is no verdict */
+	MAY_MISS = 8    /* nothing is said when they touched none: a right node may send nothing */
 };
 
 struct test {

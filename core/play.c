@@ -257,7 +257,11 @@ static void client_reply(struct play *p, const struct event *e)
 		return;
 	else if (e->arg >= 1 && e->arg <= c->msg_id)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
-	else if (e->arg >= 0 || !p->thrown) /* garbage may be answered, and has no msg_id */
+	else if (p->thrown & lane_bit(e->src))
+		return; /* odd replies to odd messages */
+	else if (e->arg < 0)
+		lint_once(p, e->src, LINT_NOTHING, "a reply without the number in_reply_to: nobody can tell what it answers");
+	else
 		lint_once(p, e->src, LINT_NOTHING, play_text(p, "a reply to nothing: no request of %s has the msg_id %lld",
 			lane_name(&p->lanes, e->dst), (long long)e->arg));
 }
@@ -573,8 +577,8 @@ struct op *play_send(struct play *p, int node, const char *fmt, ...)
 
 void play_throw(struct play *p, int node, struct slice body)
 {
+	p->thrown |= lane_bit(node);
 	struct slice type;
-	p->thrown = true;
 	post(p, lane_client(&p->lanes, 0), node, body, &type);
 }
 

@@ -71,11 +71,11 @@ struct play {
 	size_t docs_n, docs_cap;
 	uint32_t ordinal;        /* what shrink could leave out, counted */
 	struct bites bites;
+	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
 	struct buf body;         /* owned; the request that is being made */
 	struct nemesis_run *nemesis;
 	void *lab_data;
-	bool thrown;             /* play_throw was used */
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
 	struct store *store;     /* the run's file, NULL: none */
 	unsigned lint_kinds[16]; /* per kind of lint: how often */
