@@ -1,7 +1,7 @@
 /* test_guard.c - nothing outlives the harness: the guard after a kill, the sweep before an end in order.
  *
  * Each test is a harness of its own, in a forked process that becomes a subreaper: what a test leaves behind by
- * mistake is not seen by the next. Whether a process has ended is asked of its pidfd, not of guard.c. */
+ * mistake is not seen by the next. */
 #include "child.h"
 #include "guard.h"
 
@@ -40,15 +40,24 @@ static const char *test_marker(char *room, size_t size)
 	return room;
 }
 
+/* Waits until a process has ended; it may be a zombie still, but none with a thread that lives. */
 static bool gone_in_time(pid_t pid, int limit_ms)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0)
-		return errno == ESRCH;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int r = poll(&p, 1, limit_ms);
-	close(fd);
-	return r == 1;
+	char path[64], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	for (int64_t end = clock_ns() + limit_ms * NS_PER_MS;; poll(NULL, 0, 1)) {
+		FILE *f = fopen(path, "re");
+		bool read = f && fgets(text, sizeof text, f);
+		if (f)
+			fclose(f);
+		const char *state = read ? strrchr(text, ')') : NULL;
+		int threads = 0;
+		if (!state || (sscanf(state, ") Z %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %d",
+				      &threads) == 1 && threads <= 1))
+			return true;
+		if (clock_ns() >= end)
+			return false;
+	}
 }
 
 static bool lives(pid_t pid)
@@ -267,7 +276,7 @@ static void sweep_ends_a_headless_process(const char *marker)
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	bool headless = false;
 	for (int64_t end = clock_ns() + LIMIT_MS * NS_PER_MS; !headless && clock_ns() < end; poll(NULL, 0, 1)) {
-		FILE *f = fopen(path, "r");
+		FILE *f = fopen(path, "re");
 		MUST(f);
 		headless = fgets(text, sizeof text, f) && strstr(text, ") Z ");
 		fclose(f);
@@ -303,6 +312,7 @@ static pid_t bare_fork(void)
 /* A harness with nodes; it waits to be killed. The last of them is not announced: only its marker gives it away. */
 static _Noreturn void doomed_harness(const char *marker, int report_fd)
 {
+	alarm(60);
 	setsid();
 	struct guard *g = guarded(marker);
 	struct report r = { .guard = guard_pid(g) };
@@ -336,6 +346,15 @@ static pid_t harness_start(const char *marker, struct report *r)
 	return pid;
 }
 
+/* Old kernels have none, nor has valgrind. */
+static bool there_are_pidfds(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void assert_all_gone(const struct report *r, int64_t since)
 {
 	for (size_t i = 0; i < ARRAY_LEN(r->hidden); i++)
@@ -356,10 +375,12 @@ static void guard_acts_when_killed(const char *marker)
 	kill(r.guard, SIGHUP);
 	MUST(!gone_in_time(r.guard, 100));
 	int64_t start = clock_ns();
+	if (!there_are_pidfds())
+		kill(r.copy, SIGKILL);
 	kill(harness, SIGKILL); /* the copy of it lives on */
 	MUST(waitpid(harness, NULL, 0) == harness);
 	assert_all_gone(&r, start);
-	MUST(lives(r.copy));
+	MUST(!there_are_pidfds() || lives(r.copy));
 	kill(r.copy, SIGKILL);
 }
 
@@ -390,7 +411,7 @@ static void guard_stays_out_of_the_way(const char *marker)
 			n++;
 		}
 	closedir(d);
-	MUST(n == 4);
+	MUST(n == 3 + there_are_pidfds());
 	kill(-harness, SIGKILL); /* its group, the copy among it, but not the guard */
 	MUST(waitpid(harness, NULL, 0) == harness);
 	assert_all_gone(&r, clock_ns());
@@ -432,6 +453,7 @@ static void guard_remembers_the_living(const char *marker)
 	MUST(pipe2(fd, O_CLOEXEC) == 0);
 	pid_t harness = fork();
 	if (harness == 0) {
+		alarm(60);
 		struct guard *g = guarded(marker);
 		struct child c = shell(plain, NULL);
 		guard_announce(g, c.pid);
@@ -462,9 +484,17 @@ static void guard_remembers_the_living(const char *marker)
 #define HARNESS_TEST(body) \
 	static void test_##body(void **state) \
 	{ \
-		(void)state; \
+		if (under_valgrind() && *state) \
+			skip(); \
 		in_harness(body); \
 	}
+
+/* valgrind keeps descriptors of its own, and is too slow for a race. */
+static bool under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	return preload && strstr(preload, "vgpreload");
+}
 
 HARNESS_TEST(sweep_finds_every_way_to_hide)
 HARNESS_TEST(sweep_ends_200)
@@ -481,15 +511,16 @@ HARNESS_TEST(guard_remembers_the_living)
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	bool native = true; /* a test with this state runs without valgrind only */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sweep_finds_every_way_to_hide),
 		cmocka_unit_test(test_sweep_ends_200),
-		cmocka_unit_test(test_sweep_catches_a_runaway_forker),
+		cmocka_unit_test_prestate(test_sweep_catches_a_runaway_forker, &native),
 		cmocka_unit_test(test_sweep_spares_who_is_kept),
 		cmocka_unit_test(test_sweep_spares_strangers),
 		cmocka_unit_test(test_sweep_ends_a_headless_process),
 		cmocka_unit_test(test_guard_acts_when_killed),
-		cmocka_unit_test(test_guard_stays_out_of_the_way),
+		cmocka_unit_test_prestate(test_guard_stays_out_of_the_way, &native),
 		cmocka_unit_test(test_guard_stopped_harms_nobody),
 		cmocka_unit_test(test_guard_announce_never_waits),
 		cmocka_unit_test(test_guard_remembers_the_living),
