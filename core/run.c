@@ -1,12 +1,12 @@
 #include "run.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "explain.h"
+#include "guard.h"
 #include "play.h"
 #include "sock.h"
 
@@ -32,19 +32,10 @@ void result_done(struct result *r)
 
 /* --- the nodes' folders --- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
-
 static char *make_data_root(struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
 	if (mkdtemp(path))
 		return path;
 	err_errno(e, "cannot make a folder for the nodes (%s)", path);
@@ -52,10 +43,11 @@ static char *make_data_root(struct err *e)
 	return NULL;
 }
 
-static void remove_data_root(char *path)
+static void remove_data_root(char *path, struct guard *guard)
 {
-	if (path)
-		nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	folder_remove(path);
+	if (guard)
+		guard_folder(guard, NULL);
 	free(path);
 }
 
@@ -327,12 +319,14 @@ int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, 
 	struct play *p = xcalloc(1, sizeof *p);
 	set_up(p, spec, r);
 	p->cluster.data_root = root;
+	if (spec->guard)
+		guard_folder(spec->guard, root);
 	int rc = run_open(p, keep, ctx, e);
 	if (rc != 0)
 		r->verdict = VERDICT_WORLD;
 	tear_down(p);
 	free(p);
-	remove_data_root(root);
+	remove_data_root(root, spec->guard);
 	return rc;
 }
 
