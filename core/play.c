@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, EVENTS_PER_LOOK = 1024 };
+enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16 };
 
 const struct network LAB_NETWORK = { .mean_ns = NS_PER_MS, .dist = DIST_EXPONENTIAL };
 
@@ -423,8 +423,11 @@ static void look_at_limits(struct play *p)
 	if (trace_count(p->trace) > EVENTS_LIMIT)
 		FAIL(p, .rule = "a run stays below 5,000,000 events", .expected = "far fewer messages",
 			.seen = "the nodes send without end", .hint = "look for two nodes that answer each other's answers");
+	if (p->arena.total > (size_t)MEMORY_LIMIT_MB << 20)
+		FAIL(p, .rule = "a run stays below 2 GB of messages", .expected = "fewer or shorter messages",
+			.seen = "the nodes write without end");
 	int64_t limit = p->spec->real_limit_ns ? p->spec->real_limit_ns : 120 * NS_PER_S;
-	if (trace_count(p->trace) % EVENTS_PER_LOOK == 0 && clock_ns() - p->real_began_ns > limit)
+	if (p->looks++ % LOOKS_PER_CLOCK == 0 && clock_ns() - p->real_began_ns > limit)
 		play_unknown(p, play_text(p, "the run took more than %lld s of real time", (long long)(limit / NS_PER_S)));
 }
 
