@@ -286,9 +286,9 @@ static bool wrote_after_done(struct fabric *f, int node)
 {
 	struct child *c = &f->child[node];
 	int waiting = 0;
-	if (c->out_buf.at == c->out_buf.n && (ioctl(c->out, FIONREAD, &waiting) != 0 || waiting == 0))
-		return false;
-	child_fill_out(c);
+	bool some = ioctl(c->out, FIONREAD, &waiting) == 0 && waiting > 0;
+	if (some)
+		child_fill_out(c);
 	struct slice line = { c->out_buf.s + c->out_buf.at, c->out_buf.n - c->out_buf.at };
 	const char *end = line.n ? memchr(line.s, '\n', line.n) : NULL;
 	if (end)
@@ -380,11 +380,17 @@ static void collect_inits(struct fabric *f)
 			read_step(f, i);
 }
 
+static bool has_spoken(const struct child *c)
+{
+	return c->out_buf.at < c->out_buf.n;
+}
+
+/* What was read already is seen every time; asking the pipes costs a system call for each. */
 static bool anyone_speaks_unasked(struct fabric *f)
 {
-	bool any = false;
+	bool any = false, ask = ++f->quiet % QUIET_CHECK == 0;
 	for (int i = 0; i < f->cluster.lanes->nodes; i++)
-		if (f->child[i].pid && wrote_after_done(f, i))
+		if (f->child[i].pid && (ask || has_spoken(&f->child[i])) && wrote_after_done(f, i))
 			any = true;
 	return any;
 }
@@ -399,7 +405,7 @@ static int sim_next(struct fabric *f, int64_t until_ns, struct event *event, str
 			return 1;
 		int64_t due = link_due(f->router.link);
 		if (due > until_ns) {
-			if (++f->quiet % QUIET_CHECK == 0 && anyone_speaks_unasked(f))
+			if (anyone_speaks_unasked(f))
 				continue;
 			f->now = until_ns;
 			return 0;

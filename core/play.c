@@ -180,7 +180,7 @@ static void lint_once(struct play *p, int node, unsigned kind, const char *text)
 		trace_text(p, EVENT_LINT, node, text);
 }
 
-enum lint_kind { LINT_LATE, LINT_NOTHING, LINT_SHAPE, LINT_TYPE };
+enum lint_kind { LINT_LATE, LINT_NOTHING, LINT_SHAPE, LINT_TYPE, LINT_INIT };
 
 static const struct reply_shape *shape_of(const struct play *p, struct slice type)
 {
@@ -247,14 +247,31 @@ static void answer_op(struct play *p, struct op *op, const struct event *e)
 	}
 }
 
+/* The harness holds back all else until a node has answered init, so what it says to c0 before that is about init. */
+static void init_reply(struct play *p, const struct event *e)
+{
+	struct slice type = trace_type_name(p->trace, e->type);
+	bool ok = slice_is(type, "init_ok");
+	if (ok && e->arg == INIT_MSG_ID)
+		return;
+	const char *text = "answered init without in_reply_to: it must be the msg_id of the request, 1";
+	if (!ok)
+		text = play_text(p, "answered init with a \"%.*s\" instead of init_ok", SLICE_ARG(type));
+	else if (e->arg >= 0)
+		text = play_text(p, "answered init with in_reply_to %lld: it must be the msg_id of the request, 1", (long long)e->arg);
+	if (!p->init_remark[e->src])
+		p->init_remark[e->src] = text;
+	lint_once(p, e->src, LINT_INIT, text);
+}
+
 static void client_reply(struct play *p, const struct event *e)
 {
 	int number = e->dst - lane_client(&p->lanes, 0);
 	struct client *c = &p->client[number];
 	if (c->op && e->arg == c->awaited)
 		answer_op(p, c->op, e);
-	else if (slice_is(trace_type_name(p->trace, e->type), "init_ok"))
-		return;
+	else if (number == 0 && !p->ready[e->src])
+		init_reply(p, e);
 	else if (e->arg >= 1 && e->arg <= c->msg_id)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
 	else if (p->thrown & lane_bit(e->src))
@@ -344,8 +361,9 @@ static _Noreturn void fail_start(struct play *p, int node, const char *seen, uin
 {
 	const struct event *bad = first_bad(p, node);
 	p->result->start_failed = true;
-	if (bad)
-		seen = play_text(p, "%s. Before that it %s", seen, bad_text(bad->why));
+	const char *before = bad ? bad_text(bad->why) : p->init_remark[node];
+	if (before)
+		seen = play_text(p, "%s. Before that it %s", seen, before);
 	bool sockets = p->lab->kind == LAB_SOCKETS;
 	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
 		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :

@@ -72,6 +72,7 @@ struct play {
 	size_t docs_n, docs_cap;
 	uint32_t ordinal;        /* what shrink could leave out, counted */
 	struct bites bites;
+	const char *init_remark[NODES_MAX]; /* what was wrong with its answer to init; arena or static; NULL: nothing */
 	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
 	struct buf body;         /* owned; the request that is being made */

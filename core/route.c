@@ -7,7 +7,7 @@
 
 extern char **environ;
 
-enum { BAD_TEXT_MAX = 300, INIT_MSG_ID = 1 };
+enum { BAD_TEXT_MAX = 300 };
 
 void router_init(struct router *r, const struct cluster *c, const char *fabric_name, bool lockstep, bool live)
 {

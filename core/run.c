@@ -161,7 +161,7 @@ static void set_up(struct play *p, const struct run_spec *spec, struct result *r
 	rng_seed(&p->rng, rng_derive(spec->seed, 3));
 	for (int i = 0; i < NODES_MAX; i++)
 		p->exit_status[i] = -1;
-	p->client[0].msg_id = 1; /* "c0" says init */
+	p->client[0].msg_id = INIT_MSG_ID; /* "c0" says init */
 	p->cluster = (struct cluster){
 		.lanes = &p->lanes, .arena = &p->arena, .argv = spec->argv, .cwd = spec->cwd, .seed = spec->seed,
 		.kind = spec->lab->kind == LAB_SOCKETS ? CLUSTER_SOCKETS : CLUSTER_LINES,
