@@ -258,7 +258,7 @@ static void line_make_room(struct line_buf *b)
 		b->at = 0;
 	}
 	if (b->cap - b->n < READ_LEAST) {
-		b->cap = b->n + READ_MOST;
+		b->cap = b->n + (b->n / 2 > READ_MOST ? b->n / 2 : READ_MOST);
 		b->s = xrealloc(b->s, b->cap);
 	}
 }
@@ -454,6 +454,12 @@ void child_kill(struct child *c)
 	/* What SIGKILL does not end (another user's program, a hung disk) is not waited for. */
 	if (!child_reap(c))
 		end_with(c, SIGKILL);
+}
+
+bool child_reads_no_more(const struct child *c)
+{
+	struct pollfd p = { .fd = c->in };
+	return c->in >= 0 && poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
 }
 
 bool child_stopped(const struct child *c)

@@ -61,6 +61,8 @@ int child_write(struct child *, const char *, size_t n);
 void child_kill(struct child *);
 /* Reaps without waiting: true when it has ended (status is set). What is left of its group is killed. */
 bool child_reap(struct child *);
+/* True when nobody holds the other end of its stdin any more. */
+bool child_reads_no_more(const struct child *);
 /* True when it is stopped (SIGSTOP and its like), whoever did that. */
 bool child_stopped(const struct child *);
 /* Bytes of memory that its first process holds (resident); 0 when that is not known. */

@@ -355,19 +355,13 @@ static void end_silent(struct fabric *f, int node)
 		"did not answer init, and was ended");
 }
 
-static bool nobody_reads(int fd)
-{
-	struct pollfd p = { .fd = fd };
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
-}
-
 /* Now and then: what a node does wrong without a sign on the pipes that are waited for. */
 static void look_at_node(struct fabric *f, int node)
 {
 	struct proc_node *n = &f->node[node];
 	const struct route_node *r = &f->router.node[node];
 	tell_stop(f, node);
-	if (nobody_reads(n->child.in))
+	if (child_reads_no_more(&n->child))
 		pipe_closed(f, node, "stdin");
 	if (child_memory(&n->child) > (uint64_t)NODE_MEMORY_MB << 20) {
 		char why[96];

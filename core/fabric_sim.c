@@ -227,6 +227,8 @@ static bool look_up(struct fabric *f, int node, struct step *s)
 	s->loud = child_soak_err(c, LOG_BYTES_MAX) > 0; /* a node that blocks on a full stderr goes on */
 	if (child_reap(c))
 		read_rest(f, node, s);
+	else if (child_reads_no_more(c))
+		ended(f, node, "stdin");
 	else if (too_late(f, node, s))
 		stuck(f, node);
 	else
