@@ -59,6 +59,7 @@ struct play {
 	struct rng rng;
 	int64_t t0_ns;           /* when the last node of the start had answered init */
 	int64_t real_began_ns;
+	unsigned looks;          /* at the limits, so far */
 	jmp_buf stop;
 	struct err err;          /* the world's failure */
 	struct agenda_item *agenda; /* owned; binary heap */
@@ -74,6 +75,7 @@ struct play {
 	bool nemesis_acts;       /* the faults of now are the nemesis's */
 	bool unjudged;           /* no verdict: a play that a person drives */
 	struct bites bites;
+	const char *init_remark[NODES_MAX]; /* what was wrong with its answer to init; arena or static; NULL: nothing */
 	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
 	struct buf body, request; /* owned; the request that is being made, without and with its msg_id */
