@@ -19,8 +19,16 @@ enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 struct options {
 	const char *test, *fabric, *json, *junit;
 	int64_t seed, seeds, jobs, nodes;
-	bool check_determinism, keep_all;
+	bool check_determinism, keep_all, first_failure;
+	struct skip_set skip;
 };
+
+static int take_skip(struct options *x, const char *value)
+{
+	struct err e;
+	skip_done(&x->skip);
+	return skip_parse(&x->skip, slice_of(value), &e) == 0 ? 0 : cmd_usage(&cmd_test, "--skip: %s", e.text);
+}
 
 static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 {
@@ -37,6 +45,10 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->check_determinism = true;
 	else if (strcmp(o->name, "keep") == 0)
 		x->keep_all = true;
+	else if (strcmp(o->name, "first-failure") == 0)
+		x->first_failure = true;
+	else if (strcmp(o->name, "skip") == 0)
+		return take_skip(x, value);
 	else if (strcmp(o->name, "seed") == 0)
 		return cmd_number(&cmd_test, o->name, value, 0, INT64_MAX / 2, &x->seed);
 	else if (strcmp(o->name, "seeds") == 0)
@@ -115,32 +127,14 @@ struct plan {
 	size_t line;           /* the test whose line comes next */
 };
 
-/* The command as a person would type it. */
-static char *shell_words(char *const *argv)
-{
-	struct buf b = BUF_EMPTY;
-	buf_str(&b, " --");
-	for (char *const *a = argv; *a; a++) {
-		bool plain = **a && strspn(*a, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-") == strlen(*a);
-		buf_str(&b, plain ? " " : " '");
-		for (const char *c = *a; *c; c++)
-			if (*c == '\'')
-				buf_str(&b, "'\\''");
-			else
-				buf_char(&b, *c);
-		buf_str(&b, plain ? "" : "'");
-	}
-	return b.s;
-}
-
 static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64_t seed)
 {
 	const struct options *o = p->options;
 	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd,
-		.seed = seed, .first = 1, .core = -1, .store_failed_only = o->seeds > 1 && !o->keep_all };
+		.seed = seed, .first = 1, .core = -1, .skip = o->skip, .store_failed_only = o->seeds > 1 && !o->keep_all };
 	j->twice = o->check_determinism;
-	j->store_path = xasprintf("%s/%s.%s.%s.%llu.db", p->runs, p->lab->id, t->id, p->fabric->name,
-		(unsigned long long)seed);
+	j->store_path = xasprintf("%s/%s.%s.%s.%llu%s.db", p->runs, p->lab->id, t->id, p->fabric->name,
+		(unsigned long long)seed, skip_is_empty(&o->skip) ? "" : ".skip");
 }
 
 static int make_jobs(struct plan *p)
@@ -204,7 +198,9 @@ static bool job_ended(void *ctx, struct job *j)
 	print_ready_lines(p);
 	if (p->line < p->tests_n)
 		report_progress(stdout, &p->style, &p->tests[p->line]);
-	return !p->start_failed && j->result.verdict != VERDICT_WORLD;
+	if (p->options->first_failure && j->result.verdict != VERDICT_PASS)
+		return false;
+	return !p->start_failed && j->result.verdict != VERDICT_WORLD && !ferror(stdout); /* nobody reads: head -1 */
 }
 
 static void print_rest(struct plan *p)
@@ -328,6 +324,8 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 		return cmd_usage(&cmd_test, "%s speaks over raw sockets, which have no virtual time: use --fabric proc", p->lab->id);
 	if (o->check_determinism && !p->fabric->deterministic)
 		return cmd_usage(&cmd_test, "--check-determinism is for --fabric sim: real time never repeats");
+	if (!skip_is_empty(&o->skip) && (!o->test || !p->fabric->deterministic))
+		return cmd_usage(&cmd_test, "--skip leaves out parts of one test on sim: it needs --test and --fabric sim");
 	if (!after && workspace_build(w, p->lab->id, e) != 0) {
 		cmd_world(e);
 		return EXIT_FAILED;
@@ -336,7 +334,10 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 	if (!after && !words)
 		return cmd_usage(&cmd_test, "%s", e->text);
 	p->cwd = after ? realpath(".", NULL) : xstrdup(w->root);
-	p->words = after ? shell_words(after) : xstrdup("");
+	struct buf typed = BUF_EMPTY;
+	if (after)
+		command_print(&typed, after);
+	p->words = typed.n ? typed.s : xstrdup("");
 	p->argv = p->cwd ? command_resolve(after ? after : words, p->cwd, e) : NULL;
 	command_free(words);
 	if (!p->argv)
@@ -365,10 +366,11 @@ static int run(int argc, char **argv)
 	if (rc == 0) {
 		p.report = (struct lab_report){ .lab = p.lab, .fabric = p.fabric->name, .seed = (uint64_t)o.seed, .tests = p.tests,
 			.n = p.tests_n, .command_words = p.words };
-		p.progress = words.after ? NULL : progress_open(w.state, &e);
+		p.progress = words.after || !skip_is_empty(&o.skip) ? NULL : progress_open(w.state, &e);
 		rc = run_plan(&p, &e);
 	}
 	plan_done(&p);
+	skip_done(&o.skip);
 	workspace_close(&w);
 	return rc;
 }
@@ -380,6 +382,8 @@ static const struct cmd_option options[] = {
 	{ "seeds", 'n', "N", "how many seeds to run, from the first on (default 1)", NULL },
 	{ "jobs", 'j', "N", "worker processes, each on a core of its own (default 1)", NULL },
 	{ "check-determinism", 0, NULL, "run each seed twice and name the first event that differs", NULL },
+	{ "skip", 0, "LIST", "leave out these operations and faults, as `dlab shrink` prints them: 0-7,9-", NULL },
+	{ "first-failure", 'x', NULL, "stop at the first run that does not pass", NULL },
 	{ "keep", 0, NULL, "with --seeds: keep the files of all runs, not only of those that failed", NULL },
 	{ "json", 0, "FILE", "write the results as JSON (- is stdout)", "@files" },
 	{ "junit", 0, "FILE", "write the results as JUnit XML (- is stdout)", "@files" },

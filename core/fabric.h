@@ -18,6 +18,9 @@
 #include "fault.h"
 #include "lanes.h"
 
+/* Of the init that c0 says to each node. */
+enum { INIT_MSG_ID = 1 };
+
 enum cluster_kind { CLUSTER_LINES, CLUSTER_SOCKETS };
 
 /* What to start. Everything is borrowed until close(). */

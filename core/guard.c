@@ -8,10 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +36,7 @@ enum {
 struct guard {
 	pid_t pid;
 	int pipe; /* write end */
+	char *folder; /* PATH_MAX bytes, shared with the guard process; empty: none */
 };
 
 /* --- the list of processes --- */
@@ -449,7 +453,21 @@ static void guard_listen(struct announced *t)
 	}
 }
 
-static _Noreturn void guard_main(const char *marker, int pipe_end, int harness)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	remove(path);
+	return 0;
+}
+
+void folder_remove(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static _Noreturn void guard_main(const char *marker, int pipe_end, int harness, const char *folder)
 {
 	guard_detach(pipe_end, harness);
 	char *entry = marker_entry(marker);
@@ -459,6 +477,8 @@ static _Noreturn void guard_main(const char *marker, int pipe_end, int harness)
 		.entry = entry, .self = process_self(), .announced = t.a, .n_announced = t.n, .doom = guard_doom,
 	};
 	hunt_run(&h, GUARD_LIMIT_MS);
+	if (folder[0] == '/')
+		folder_remove(folder);
 	_exit(0);
 }
 
@@ -483,14 +503,14 @@ static int pipe_above_standard(int fd[2])
 	return -1;
 }
 
-static pid_t guard_fork(const char *marker, const int fd[2])
+static pid_t guard_fork(const char *marker, const int fd[2], const char *folder)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int harness = self < 0 ? -1 : fcntl(self, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(fd[1]);
-		guard_main(marker, fd[0], harness);
+		guard_main(marker, fd[0], harness, folder);
 	}
 	int saved = errno;
 	if (self >= 0)
@@ -504,23 +524,30 @@ static pid_t guard_fork(const char *marker, const int fd[2])
 struct guard *guard_start(const char *marker, struct err *e)
 {
 	int fd[2];
-	if (pipe_above_standard(fd) != 0) {
-		err_errno(e, "cannot make the guard's pipe");
+	char *folder = mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (folder == MAP_FAILED) {
+		err_errno(e, "cannot make the guard's memory");
 		return NULL;
 	}
-	pid_t pid = guard_fork(marker, fd);
+	if (pipe_above_standard(fd) != 0) {
+		err_errno(e, "cannot make the guard's pipe");
+		munmap(folder, PATH_MAX);
+		return NULL;
+	}
+	pid_t pid = guard_fork(marker, fd, folder);
 	if (pid < 0)
 		err_errno(e, "cannot start the guard");
 	close(fd[0]);
 	if (pid < 0) {
 		close(fd[1]);
+		munmap(folder, PATH_MAX);
 		return NULL;
 	}
 	/* A guard that is stopped must not stop the harness. */
 	fcntl(fd[1], F_SETFL, O_NONBLOCK);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	struct guard *g = xmalloc(sizeof *g);
-	*g = (struct guard){ .pid = pid, .pipe = fd[1] };
+	*g = (struct guard){ .pid = pid, .pipe = fd[1], .folder = folder };
 	return g;
 }
 
@@ -531,6 +558,11 @@ void guard_announce(struct guard *g, pid_t pid)
 		n = write(g->pipe, &pid, sizeof pid);
 	while (n < 0 && errno == EINTR);
 	/* When it is lost, the marker is left, and for the living harness the sweep. */
+}
+
+void guard_folder(struct guard *g, const char *path)
+{
+	snprintf(g->folder, PATH_MAX, "%s", path ? path : "");
 }
 
 pid_t guard_pid(const struct guard *g)
@@ -547,5 +579,6 @@ void guard_stop(struct guard *g)
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	close(g->pipe);
+	munmap(g->folder, PATH_MAX);
 	free(g);
 }

@@ -28,6 +28,11 @@ struct guard *guard_start(const char *marker, struct err *);
 /* Tells the guard of a child that leads a session or a group (child_spawn's do). Never waits; a guard that has
  * died is no error. The caller ignores SIGPIPE. */
 void guard_announce(struct guard *, pid_t);
+/* A folder (an absolute path) that the guard removes after the harness has died in mid-run; NULL: there is none any
+ * more. One at a time. */
+void guard_folder(struct guard *, const char *path);
+/* Removes a folder and all that is in it, as far as that is allowed; does not follow links. */
+void folder_remove(const char *path);
 pid_t guard_pid(const struct guard *);
 /* Ends the guard without killing anything else, and frees. NULL is harmless. */
 void guard_stop(struct guard *);

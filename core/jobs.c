@@ -183,6 +183,25 @@ static int run_here(struct job *jobs, size_t n, bool (*ended)(void *, struct job
 	return 0;
 }
 
+int jobs_run_one(struct run_spec *spec, struct result *r, struct err *e,
+	void (*keep)(void *, const struct trace *, const struct history *), void *ctx)
+{
+	char marker[64];
+	make_marker(marker, sizeof marker, 0);
+	*r = (struct result){ .verdict = VERDICT_WORLD };
+	struct guard *guard = guard_start(marker, e);
+	if (!guard)
+		return -1;
+	spec->marker = marker;
+	spec->guard = guard;
+	spec->core = spec->fabric->deterministic ? sched_getcpu() : -1;
+	int rc = run_test_with(spec, r, e, keep, ctx);
+	guard_stop(guard);
+	spec->marker = NULL;
+	spec->guard = NULL;
+	return rc;
+}
+
 /* --- workers --- */
 
 struct worker_process {
@@ -192,11 +211,13 @@ struct worker_process {
 	size_t job;    /* what it does; SIZE_MAX: nothing */
 };
 
-static void worker_main(struct job *jobs, int k, int from, int to)
+static void worker_main(struct job *jobs, int k, int from, int to, pid_t parent)
 {
 	char marker[64];
 	struct err e = { "" };
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it died before we could ask to be told */
+		_exit(EXIT_FAILURE);
 	make_marker(marker, sizeof marker, k);
 	struct guard *guard = guard_start(marker, &e);
 	int core = core_number(k);
@@ -233,11 +254,12 @@ static int worker_start(struct worker_process *w, struct job *jobs, int k, struc
 		return err_errno(e, "cannot start a worker");
 	}
 	fflush(NULL);
+	pid_t parent = getpid();
 	w->pid = fork();
 	if (w->pid == 0) {
 		close(down[1]);
 		close(up[0]);
-		worker_main(jobs, k, down[0], up[1]);
+		worker_main(jobs, k, down[0], up[1], parent);
 	}
 	close(down[0]);
 	close(up[1]);

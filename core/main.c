@@ -1,8 +1,10 @@
 /* main.c - the table of commands, and finding one. */
 #include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -12,6 +14,9 @@
 	X(list) \
 	X(guide) \
 	X(test) \
+	X(replay) \
+	X(shrink) \
+	X(run) \
 	X(hint) \
 	X(doctor) \
 	X(clean) \
@@ -43,14 +48,23 @@ static int print_version(void)
 	return EXIT_PASSED;
 }
 
+/* The write that failed may be long ago, and its errno gone: a pipe without a reader says so itself. */
+static bool reader_is_gone(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	return errno == EPIPE || (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR));
+}
+
 /* What was printed must have arrived; a reader that has seen enough (dlab list | head) is no error. */
 static int finish(int status)
 {
 	struct err e;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	if (errno == EPIPE)
+	int why = errno;
+	if (reader_is_gone())
 		return status;
+	errno = why;
 	err_errno(&e, "cannot write to stdout");
 	return cmd_world(&e);
 }
@@ -59,6 +73,7 @@ int main(int argc, char **argv)
 {
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN); /* a node that is gone is an error of write, not our end */
+	signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
 	if (argc < 2) {
 		cmd_print_all(stderr);
 		return EXIT_USAGE;

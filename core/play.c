@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, EVENTS_PER_LOOK = 1024 };
+enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16 };
 
 const struct network LAB_NETWORK = { .mean_ns = NS_PER_MS, .dist = DIST_EXPONENTIAL };
 
@@ -17,6 +17,7 @@ int64_t play_now(const struct play *p) { return p->ops->now(p->fabric); }
 int64_t play_elapsed_ms(const struct play *p) { return (play_now(p) - p->t0_ns) / NS_PER_MS; }
 struct rng *play_rng(struct play *p) { return &p->rng; }
 uint64_t play_seed(const struct play *p) { return p->spec->seed; }
+bool play_time_is_exact(const struct play *p) { return p->ops->deterministic; }
 struct arena *play_arena(struct play *p) { return &p->arena; }
 const struct trace *play_trace(const struct play *p) { return p->trace; }
 const struct history *play_history(const struct play *p) { return p->history; }
@@ -180,7 +181,7 @@ static void lint_once(struct play *p, int node, unsigned kind, const char *text)
 		trace_text(p, EVENT_LINT, node, text);
 }
 
-enum lint_kind { LINT_LATE, LINT_NOTHING, LINT_SHAPE, LINT_TYPE };
+enum lint_kind { LINT_LATE, LINT_NOTHING, LINT_SHAPE, LINT_TYPE, LINT_INIT };
 
 static const struct reply_shape *shape_of(const struct play *p, struct slice type)
 {
@@ -247,14 +248,31 @@ static void answer_op(struct play *p, struct op *op, const struct event *e)
 	}
 }
 
+/* The harness holds back all else until a node has answered init, so what it says to c0 before that is about init. */
+static void init_reply(struct play *p, const struct event *e)
+{
+	struct slice type = trace_type_name(p->trace, e->type);
+	bool ok = slice_is(type, "init_ok");
+	if (ok && e->arg == INIT_MSG_ID)
+		return;
+	const char *text = "answered init without in_reply_to: it must be the msg_id of the request, 1";
+	if (!ok)
+		text = play_text(p, "answered init with a \"%.*s\" instead of init_ok", SLICE_ARG(type));
+	else if (e->arg >= 0)
+		text = play_text(p, "answered init with in_reply_to %lld: it must be the msg_id of the request, 1", (long long)e->arg);
+	if (!p->init_remark[e->src])
+		p->init_remark[e->src] = text;
+	lint_once(p, e->src, LINT_INIT, text);
+}
+
 static void client_reply(struct play *p, const struct event *e)
 {
 	int number = e->dst - lane_client(&p->lanes, 0);
 	struct client *c = &p->client[number];
 	if (c->op && e->arg == c->awaited)
 		answer_op(p, c->op, e);
-	else if (slice_is(trace_type_name(p->trace, e->type), "init_ok"))
-		return;
+	else if (number == 0 && !p->ready[e->src])
+		init_reply(p, e);
 	else if (e->arg >= 1 && e->arg <= c->msg_id)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
 	else if (p->thrown & lane_bit(e->src))
@@ -361,8 +379,9 @@ static _Noreturn void fail_start(struct play *p, int node, const char *seen, uin
 {
 	const struct event *bad = first_bad(p, node);
 	p->result->start_failed = true;
-	if (bad)
-		seen = play_text(p, "%s. Before that it %s", seen, bad_text(bad->why));
+	const char *before = bad ? bad_text(bad->why) : p->init_remark[node];
+	if (before)
+		seen = play_text(p, "%s. Before that it %s", seen, before);
 	bool sockets = p->lab->kind == LAB_SOCKETS;
 	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
 		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :
@@ -452,8 +471,11 @@ static void look_at_limits(struct play *p)
 	if (trace_count(p->trace) > EVENTS_LIMIT)
 		FAIL(p, .rule = "a run stays below 5,000,000 events", .expected = "far fewer messages",
 			.seen = "the nodes send without end", .hint = "look for two nodes that answer each other's answers");
+	if (p->arena.total > (size_t)MEMORY_LIMIT_MB << 20)
+		FAIL(p, .rule = "a run stays below 2 GB of messages", .expected = "fewer or shorter messages",
+			.seen = "the nodes write without end");
 	int64_t limit = p->spec->real_limit_ns ? p->spec->real_limit_ns : 120 * NS_PER_S;
-	if (trace_count(p->trace) % EVENTS_PER_LOOK == 0 && clock_ns() - p->real_began_ns > limit)
+	if (p->looks++ % LOOKS_PER_CLOCK == 0 && clock_ns() - p->real_began_ns > limit)
 		play_unknown(p, play_text(p, "the run took more than %lld s of real time", (long long)(limit / NS_PER_S)));
 }
 
@@ -667,11 +689,17 @@ const json_t *play_need_answer(struct play *p, const struct op *op)
 		.evidence = { op->call_seq, op->return_seq });
 }
 
-bool play_skips(struct play *p, uint32_t *ordinal)
+bool play_skips(struct play *p, int stream, uint32_t *ordinal)
 {
-	uint32_t i = p->ordinal++;
-	*ordinal = i;
-	return i / 64 < p->spec->skip.n && (p->spec->skip.words[i / 64] >> (i % 64) & 1);
+	struct result *r = p->result;
+	*ordinal = p->streams[stream]++ * SKIP_STREAMS + (uint32_t)stream;
+	p->ordinals++;
+	if (skip_has(&p->spec->skip, *ordinal))
+		return true;
+	if ((r->parts_n & (r->parts_n - 1)) == 0) /* full: the size is a power of two */
+		r->parts = xrealloc(r->parts, (r->parts_n ? 2 * r->parts_n : 1) * sizeof *r->parts);
+	r->parts[r->parts_n++] = *ordinal;
+	return false;
 }
 
 /* --- for sockets --- */

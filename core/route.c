@@ -7,7 +7,7 @@
 
 extern char **environ;
 
-enum { BAD_TEXT_MAX = 300, INIT_MSG_ID = 1 };
+enum { BAD_TEXT_MAX = 300 };
 
 /* What the SDKs write after every line: every second line of a simulation, so it is worth knowing by heart. */
 #define DONE_LINE "{\"dest\":\"dlab\",\"body\":{\"type\":\"done\"}}"
@@ -148,6 +148,7 @@ struct slice router_start(struct router *r, int64_t now, int node)
 	n->paused = false;
 	n->incarnation++;
 	n->bad = n->logs = 0;
+	n->log_bytes = 0;
 	n->init_sent_ns = now;
 	char *dir = node_data_dir(r->cluster, node);
 	/* The folder's path differs from run to run; the trace must not, so it holds the init without it. */
@@ -223,10 +224,17 @@ void router_pause(struct router *r, int64_t now, int node, bool pause)
 void router_log(struct router *r, int64_t now, int node, struct slice line)
 {
 	struct route_node *n = &r->node[node];
-	if (++n->logs > LOG_LINES_MAX)
+	if (n->logs > LOG_LINES_MAX)
 		return;
 	if (line.n > LOG_LINE_MAX)
 		line.n = LOG_LINE_MAX;
+	n->log_bytes += line.n;
+	if (n->log_bytes > LOG_BYTES_MAX)
+		n->logs = LOG_LINES_MAX;
+	if (++n->logs > LOG_LINES_MAX) {
+		lint(r, now, node, "writes so much to stderr that the rest of it is not kept");
+		return;
+	}
 	router_say(r, now, EVENT_LOG, node, 0, line);
 }
 

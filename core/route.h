@@ -26,6 +26,7 @@ struct route_node {
 	int incarnation;         /* how often it was started */
 	int bad;                 /* BAD events of this incarnation */
 	int logs;                /* LOG events of this incarnation */
+	uint64_t log_bytes;      /* of their texts */
 	bool no_src_seen;        /* that lint was given */
 	int64_t init_sent_ns;
 	struct item_list held;

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "explain.h"
+#include "guard.h"
 #include "play.h"
 #include "sock.h"
 
@@ -27,21 +27,13 @@ void result_done(struct result *r)
 	free(r->hint);
 	free(r->events);
 	free(r->stderr_tail);
+	free(r->parts);
 	for (int i = 0; i < r->notices_n; i++)
 		free(r->notices[i]);
 	*r = (struct result){ 0 };
 }
 
 /* --- the nodes' folders --- */
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
 
 /* A shared lock says that the folder is in use as long as this process lives: `dlab clean` removes those that it can
  * lock for itself. False when it was quicker and the folder is gone. A file system without locks is no obstacle. */
@@ -59,7 +51,7 @@ static char *make_data_root(int *lock, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
 	for (int tries = 0; tries < DATA_ROOT_TRIES; tries++) {
-		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
 		bool made = mkdtemp(path);
 		if (!made)
 			err_errno(e, "cannot make a folder for the nodes (%s)", path);
@@ -74,10 +66,11 @@ static char *make_data_root(int *lock, struct err *e)
 	return NULL;
 }
 
-static void remove_data_root(char *path)
+static void remove_data_root(char *path, struct guard *guard)
 {
-	if (path)
-		nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	folder_remove(path);
+	if (guard)
+		guard_folder(guard, NULL);
 	free(path);
 }
 
@@ -94,30 +87,18 @@ static void command_json(struct buf *b, char *const *argv)
 	buf_char(b, ']');
 }
 
-static void skip_json(struct buf *b, const struct skip_set *skip)
-{
-	const char *comma = "";
-	buf_char(b, '[');
-	for (size_t i = 0; i < skip->n * 64; i++)
-		if (skip->words[i / 64] >> (i % 64) & 1) {
-			buf_printf(b, "%s%zu", comma, i);
-			comma = ",";
-		}
-	buf_char(b, ']');
-}
-
 /* What is known from the start. The texts must outlive the call of store_describe only. */
 static void describe(struct play *p)
 {
 	struct buf command = BUF_EMPTY, skip = BUF_EMPTY, seed = BUF_EMPTY;
 	command_json(&command, p->spec->argv);
-	skip_json(&skip, &p->spec->skip);
+	skip_print(&skip, &p->spec->skip);
 	buf_printf(&seed, "%llu", (unsigned long long)p->spec->seed);
 	struct store_pair pairs[] = {
 		{ STORE_LAB, slice_of(p->lab->id) }, { STORE_TEST, slice_of(p->test->id) },
 		{ STORE_TITLE, slice_of(p->test->title) }, { STORE_SEED, buf_as_slice(&seed) },
 		{ STORE_FABRIC, slice_of(p->ops->name) }, { STORE_COMMAND, buf_as_slice(&command) },
-		{ STORE_SKIP, buf_as_slice(&skip) },
+		{ STORE_CWD, slice_of(p->spec->cwd) }, { STORE_SKIP, buf_as_slice(&skip) },
 	};
 	store_describe(p->store, pairs, ARRAY_LEN(pairs));
 	buf_done(&command);
@@ -129,7 +110,7 @@ static int finish_store(struct play *p, struct err *e)
 {
 	const struct result *r = p->result;
 	struct store_pair pairs[] = {
-		{ STORE_VERDICT, slice_of(verdict_name(r->verdict)) }, { STORE_RULE, slice_of(r->rule) },
+		{ STORE_VERDICT, slice_of(p->unjudged ? "" : verdict_name(r->verdict)) }, { STORE_RULE, slice_of(r->rule) },
 		{ STORE_SOURCE, slice_of(r->source) }, { STORE_EXPECTED, slice_of(r->expected) },
 		{ STORE_SEEN, slice_of(r->seen) }, { STORE_HINT, slice_of(r->hint) },
 	};
@@ -191,7 +172,7 @@ static void set_up(struct play *p, const struct run_spec *spec, struct result *r
 	rng_seed(&p->rng, rng_derive(spec->seed, 3));
 	for (int i = 0; i < NODES_MAX; i++)
 		p->exit_status[i] = -1;
-	p->client[0].msg_id = 1; /* "c0" says init */
+	p->client[0].msg_id = INIT_MSG_ID; /* "c0" says init */
 	p->cluster = (struct cluster){
 		.lanes = &p->lanes, .arena = &p->arena, .argv = spec->argv, .cwd = spec->cwd, .seed = spec->seed,
 		.kind = spec->lab->kind == LAB_SOCKETS ? CLUSTER_SOCKETS : CLUSTER_LINES,
@@ -279,6 +260,8 @@ static void play_all(struct play *p)
 	p->phase = PLAY_PLAYING;
 	p->test->play(p);
 	p->phase = PLAY_CHECKING;
+	if (p->unjudged)
+		return;
 	if (p->test->check)
 		p->test->check(p);
 	no_empty_pass(p);
@@ -289,6 +272,8 @@ static void play_all(struct play *p)
 static void trace_verdict(struct play *p)
 {
 	struct result *r = p->result;
+	if (p->unjudged)
+		return;
 	struct event e = { .kind = EVENT_VERDICT, .src = LANE_NONE, .dst = LANE_NONE, .arg = r->verdict,
 		.text = slice_of(play_text(p, "%s%s%s", verdict_name(r->verdict), r->rule[0] ? ": " : "", r->rule)) };
 	e.t_ns = play_now(p);
@@ -301,7 +286,7 @@ static void fill_result(struct play *p)
 	r->virtual_ns = play_now(p) - p->t0_ns;
 	r->hash = trace_hash(p->trace);
 	r->events_n = trace_count(p->trace);
-	r->ordinals = p->ordinal;
+	r->ordinals = p->ordinals;
 	r->memory = trace_memory(p->trace) + p->arena.total;
 	struct traffic all = measure_traffic(p, 0, INT64_MAX);
 	r->messages_n = all.server_messages + all.client_messages;
@@ -351,12 +336,14 @@ int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, 
 	struct play *p = xcalloc(1, sizeof *p);
 	set_up(p, spec, r);
 	p->cluster.data_root = root;
+	if (spec->guard)
+		guard_folder(spec->guard, root);
 	int rc = run_open(p, keep, ctx, e);
 	if (rc != 0)
 		r->verdict = VERDICT_WORLD;
 	tear_down(p);
 	free(p);
-	remove_data_root(root);
+	remove_data_root(root, spec->guard);
 	close(lock);
 	return rc;
 }

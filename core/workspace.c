@@ -128,6 +128,22 @@ void command_free(char **argv)
 	free(argv);
 }
 
+void command_print(struct buf *b, char *const *argv)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+	buf_str(b, " --");
+	for (char *const *a = argv; *a; a++) {
+		bool quote = !**a || strspn(*a, plain) != strlen(*a);
+		buf_str(b, quote ? " '" : " ");
+		for (const char *c = *a; *c; c++)
+			if (*c == '\'')
+				buf_str(b, "'\\''");
+			else
+				buf_char(b, *c);
+		buf_str(b, quote ? "'" : "");
+	}
+}
+
 char **workspace_command(const struct workspace *w, const char *lab, struct err *e)
 {
 	const json_t *entry = json_get(json_get(w->doc, "labs"), lab);
@@ -268,6 +284,15 @@ char *dlab_home(struct err *e)
 		return xstrdup(DLAB_PREFIX "/share/dlab");
 	err_set(e, "dlab's own files (guides, starters) are not where they should be: set DLAB_HOME to the folder with stages/");
 	return NULL;
+}
+
+const char *path_from_here(const char *path)
+{
+	char *here = realpath(".", NULL);
+	size_t n = here ? strlen(here) : 0;
+	bool below = n > 1 && strncmp(path, here, n) == 0 && path[n] == '/';
+	free(here);
+	return below ? path + n + 1 : path;
 }
 
 char *workspace_runs(const struct workspace *w, struct err *e)
