@@ -4,7 +4,7 @@
 BUILD ?= build
 CC ?= cc
 PREFIX ?= /usr/local
-PKGS = sqlite3 jansson
+PKGS = sqlite3 jansson md4c
 TEST_PKGS = cmocka
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
@@ -25,6 +25,10 @@ endif
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -I$(BUILD) \
 	-DDLAB_TESTS='"$(abspath tests)"' -DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+ifneq ($(filter-out help clean uninstall layers try test test-all check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)
+MISSING := $(strip $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $(p) 2>/dev/null && echo y),,$(p))))
+$(if $(MISSING),$(error these libraries are missing: $(MISSING). `make try` or `make test` installs what is needed))
+endif
 LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm
 
 CORE = $(filter-out core/main.c,$(wildcard core/*.c))
@@ -34,7 +38,7 @@ OBJ = $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(LABS) $(TUI)) $(BUILD)/labs.o
 TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all help clean layers unit
+.PHONY: all help clean layers unit try test test-all check-labs strict install uninstall
 all: $(BUILD)/dlab ## build build/dlab (the default)
 
 help: ## this list
@@ -62,15 +66,81 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
+# --- tests ---
+REPLAYS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/replay_fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_LIBS = $(LIBS) $(shell pkg-config --libs $(TEST_PKGS))
+
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/libdlab.a
-	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(shell pkg-config --libs $(TEST_PKGS))
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 
-unit: $(TESTS) $(BUILD)/dlab ## the unit tests alone
-	@fail=0; for t in $(TESTS); do d=$$(mktemp -d); (cd $$d && $(abspath .)/$$t > log 2>&1) \
-	  && echo "  ok     $$t" || { fail=1; echo "  FAILED $$t"; cat $$d/log; }; rm -rf $$d; done; exit $$fail
+$(BUILD)/tests/replay_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(BUILD)/libdlab.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-clean: ## remove build/
-	rm -rf $(BUILD)
+# libFuzzer wants every object instrumented, so the fuzzers are built from the sources.
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(CORE) $(BUILD)/labs.c
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -Icore -I$(BUILD) \
+		-DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' -o $@ $< $(CORE) $(LABS) $(BUILD)/labs.c $(LIBS)
+
+.PHONY: deps-build deps-try deps-test deps-all programs
+deps-%:
+	@CC="$(CC)" tests/install.sh $*
+
+programs: $(TESTS) $(REPLAYS) $(BUILD)/dlab
+
+try: deps-try ## install what is missing, build, and grade a small node: a first look
+	@$(MAKE) --no-print-directory $(BUILD)/dlab
+	@tests/try.sh
+
+test: deps-test ## install what is missing, build, and run the tests (under two minutes)
+	@$(MAKE) --no-print-directory -j2 programs
+	@BUILD=$(BUILD) python3 tests/suites.py quick
+
+test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers, hostile nodes, 50 seeds (half an hour)
+	@$(MAKE) --no-print-directory -j2 programs
+	@$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=build-asan programs
+	@$(MAKE) --no-print-directory -j2 $(FUZZERS)
+	@BUILD=$(BUILD) python3 tests/suites.py all
+
+unit: programs ## the unit tests alone
+	@BUILD=$(BUILD) python3 tests/suites.py quick --only test_
+
+layers: ## who includes whom
+	@python3 tests/layers.py
+
+check-labs: deps-test ## guides, starters, solutions, judges and wrong solutions belong together (50 seeds)
+	@$(MAKE) --no-print-directory $(BUILD)/dlab
+	@python3 tests/check-labs.py
+
+strict: deps-all ## build everything with gcc and clang, warnings are errors
+	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=gcc BUILD=build-gcc programs
+	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
+
+# The man page and the completions are printed by the program itself, so they are those of this version.
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+SHARE_DIR = $(DESTDIR)$(PREFIX)/share/dlab
+
+install: $(BUILD)/dlab ## put dlab under PREFIX (/usr/local); DESTDIR goes before it
+	install -d $(DESTDIR)$(PREFIX)/bin $(MAN_DIR) $(BASH_DIR) $(ZSH_DIR) $(SHARE_DIR)/core
+	install -m 755 $(BUILD)/dlab $(DESTDIR)$(PREFIX)/bin/dlab
+	rm -rf $(SHARE_DIR)/stages $(SHARE_DIR)/core/sdk
+	cp -R stages $(SHARE_DIR)/stages
+	cp -R core/sdk $(SHARE_DIR)/core/sdk
+	find $(SHARE_DIR) -name __pycache__ -prune -exec rm -rf {} +
+	chmod -R u+w,a+rX $(SHARE_DIR)
+	$(BUILD)/dlab man > $(MAN_DIR)/dlab.1
+	$(BUILD)/dlab completion bash > $(BASH_DIR)/dlab
+	$(BUILD)/dlab completion zsh > $(ZSH_DIR)/_dlab
+
+uninstall: ## remove what install put there
+	rm -rf $(SHARE_DIR)
+	rm -f $(DESTDIR)$(PREFIX)/bin/dlab $(MAN_DIR)/dlab.1 $(BASH_DIR)/dlab $(ZSH_DIR)/_dlab
+
+clean: ## remove what was built
+	rm -rf $(BUILD) build-asan build-gcc build-clang
 
 -include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d) $(BUILD)/core/main.d
 .SECONDARY:

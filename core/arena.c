@@ -44,7 +44,7 @@ static void *arena_grow(struct arena *a, size_t n)
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-	n = (n + 7) & ~(size_t)7;
+	n = n ? (n + 7) & ~(size_t)7 : 8;
 	if ((size_t)(a->end - a->at) < n)
 		return arena_grow(a, n);
 	void *p = a->at;

@@ -433,8 +433,9 @@ static bool guard_take(struct announced *t)
 /* Reads announcements until the harness has died. */
 static void guard_listen(struct announced *t)
 {
+	int harness = FD_HARNESS;
 	for (;;) {
-		struct pollfd p[] = { { .fd = FD_PIPE, .events = POLLIN }, { .fd = FD_HARNESS, .events = POLLIN } };
+		struct pollfd p[] = { { .fd = FD_PIPE, .events = POLLIN }, { .fd = harness, .events = POLLIN } };
 		if (poll(p, ARRAY_LEN(p), -1) < 0)
 			continue;
 		if (p[0].revents) {
@@ -442,6 +443,8 @@ static void guard_listen(struct announced *t)
 				return;
 		} else if (p[1].revents & POLLIN) {
 			return;
+		} else if (p[1].revents) {
+			harness = -1; /* there is no pidfd: poll would return at once, for ever */
 		}
 	}
 }

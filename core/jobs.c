@@ -104,9 +104,9 @@ static void measures_from_json(struct result *r, const json_t *list)
 void result_from_json(struct result *r, const json_t *o)
 {
 	*r = (struct result){ .verdict = VERDICT_WORLD };
-	for (int v = VERDICT_PASS; v <= VERDICT_WORLD; v++)
+	for (enum verdict v = VERDICT_PASS; v <= VERDICT_WORLD; v++)
 		if (strcmp(json_get_string(o, "verdict", ""), verdict_name(v)) == 0)
-			r->verdict = (enum verdict)v;
+			r->verdict = v;
 	get_array(r->rule, sizeof r->rule, o, "rule");
 	get_array(r->source, sizeof r->source, o, "source");
 	get_array(r->nodes, sizeof r->nodes, o, "nodes");
@@ -181,6 +181,25 @@ static int run_here(struct job *jobs, size_t n, bool (*ended)(void *, struct job
 	}
 	guard_stop(guard);
 	return 0;
+}
+
+int jobs_run_one(struct run_spec *spec, struct result *r, struct err *e,
+	void (*keep)(void *, const struct trace *, const struct history *), void *ctx)
+{
+	char marker[64];
+	make_marker(marker, sizeof marker, 0);
+	*r = (struct result){ .verdict = VERDICT_WORLD };
+	struct guard *guard = guard_start(marker, e);
+	if (!guard)
+		return -1;
+	spec->marker = marker;
+	spec->guard = guard;
+	spec->core = spec->fabric->deterministic ? sched_getcpu() : -1;
+	int rc = run_test_with(spec, r, e, keep, ctx);
+	guard_stop(guard);
+	spec->marker = NULL;
+	spec->guard = NULL;
+	return rc;
 }
 
 /* --- workers --- */

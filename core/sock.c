@@ -118,14 +118,14 @@ static void pump(struct play *p)
 	play_pump(p, now > shown ? now : shown);
 }
 
-static void record(struct play *p, int node, int64_t arg, struct buf *text)
+/* Pumping and recording may leave by a longjmp, so no text here is held outside the arena. */
+static void record(struct play *p, int node, int64_t arg, const char *text)
 {
 	pump(p);
 	struct event e = {
 		.t_ns = play_now(p), .kind = EVENT_SOCK, .arg = arg, .src = (int16_t)node, .dst = (int16_t)node,
-		.text = arena_copy(play_arena(p), buf_as_slice(text)),
+		.text = slice_of(text),
 	};
-	buf_done(text);
 	play_record(p, &e);
 }
 
@@ -134,23 +134,20 @@ static void PRINTF_LIKE(3, 4) tell(struct play *p, struct sock *s, const char *f
 {
 	if (s->quiet)
 		return;
-	struct buf b = BUF_EMPTY;
-	buf_printf(&b, "%s ", s->name);
 	va_list ap;
 	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
+	const char *what = arena_vprintf(play_arena(p), fmt, ap);
 	va_end(ap);
-	record(p, s->node, s->id, &b);
+	record(p, s->node, s->id, arena_printf(play_arena(p), "%s %s", s->name, what));
 }
 
 void play_sock_note(struct play *p, int node, const char *fmt, ...)
 {
-	struct buf b = BUF_EMPTY;
 	va_list ap;
 	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
+	const char *what = arena_vprintf(play_arena(p), fmt, ap);
 	va_end(ap);
-	record(p, node, 0, &b);
+	record(p, node, 0, what);
 }
 
 void sock_quote(struct buf *b, struct slice text)
@@ -171,6 +168,14 @@ void sock_quote(struct buf *b, struct slice text)
 			buf_char(b, (char)c);
 	}
 	buf_str(b, text.n > n ? "\"..." : "\"");
+}
+
+/* Moves a text into the run's arena. */
+static const char *keep(struct play *p, struct buf *b)
+{
+	const char *kept = arena_copy(play_arena(p), buf_as_slice(b)).s;
+	buf_done(b);
+	return kept;
 }
 
 /* --- moving bytes --- */
@@ -431,8 +436,7 @@ static void tell_sent(struct play *p, struct sock *s, struct slice bytes, const 
 		return;
 	struct buf b = BUF_EMPTY;
 	sock_quote(&b, bytes);
-	tell(p, s, "sent %zu byte%s%s: %s", bytes.n, bytes.n == 1 ? "" : "s", how, buf_cstr(&b));
-	buf_done(&b);
+	tell(p, s, "sent %zu byte%s%s: %s", bytes.n, bytes.n == 1 ? "" : "s", how, keep(p, &b));
 }
 
 void play_sock_send(struct play *p, struct sock *s, struct slice bytes)
@@ -553,8 +557,7 @@ static void tell_received(struct play *p, struct sock *s, int64_t idle_ms)
 		buf_printf(&b, "%slost the connection: %s", sep, strerror(s->error));
 	else if (got.n == 0)
 		buf_printf(&b, "received nothing for %d ms", (int)idle_ms);
-	tell(p, s, "%s", buf_cstr(&b));
-	buf_done(&b);
+	tell(p, s, "%s", keep(p, &b));
 }
 
 static void recv_wait(struct play *p, struct want *w, int64_t idle_ms)

@@ -105,11 +105,12 @@ struct store {
 	struct err failure;        /* the first one; set before `failed` */
 };
 
+/* SQLite says "disk I/O error" where the system knows better; errno was 0 when the call began. */
 static void store_failed(struct store *s)
 {
+	int system = errno, code = sqlite3_errcode(s->db);
 	if (s->failed)
 		return;
-	int code = sqlite3_errcode(s->db), system = sqlite3_system_errno(s->db);
 	bool of_system = system != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN);
 	err_set(&s->failure, "cannot write the run to %s: %s", s->path, of_system ? strerror(system) : sqlite3_errmsg(s->db));
 	s->failed = true;
@@ -119,6 +120,7 @@ static void store_failed(struct store *s)
 
 static bool run_sql(struct store *s, const char *sql)
 {
+	errno = 0;
 	if (!s->failed && sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		store_failed(s);
 	return !s->failed;
@@ -137,6 +139,7 @@ static bool step(struct store *s, sqlite3_stmt *q)
 {
 	if (s->failed)
 		return false;
+	errno = 0;
 	if (sqlite3_step(q) != SQLITE_DONE)
 		store_failed(s);
 	sqlite3_reset(q);
@@ -463,6 +466,7 @@ static struct store *store_new(const char *path, const struct trace *trace)
 static void create_file(struct store *s)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	errno = 0;
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK) {
 		store_failed(s);
 		return;

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,16 +72,24 @@ static void assert_line(struct child *c, bool err, const char *want)
 		fail_msg("expected '%s', got '%.*s'", want, SLICE_ARG(line));
 }
 
-/* Waits until a process has ended (it may be a zombie still). */
+/* Waits until a process has ended; it may be a zombie still, but none with a thread that lives. */
 static bool gone_in_time(pid_t pid, int limit_ms)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0)
-		return errno == ESRCH;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int r = poll(&p, 1, limit_ms);
-	close(fd);
-	return r == 1;
+	char path[64], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	for (int64_t end = clock_ns() + limit_ms * NS_PER_MS;; poll(NULL, 0, 1)) {
+		FILE *f = fopen(path, "re");
+		bool read = f && fgets(text, sizeof text, f);
+		if (f)
+			fclose(f);
+		const char *state = read ? strrchr(text, ')') : NULL;
+		int threads = 0;
+		if (!state || (sscanf(state, ") Z %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %d",
+				      &threads) == 1 && threads <= 1))
+			return true;
+		if (clock_ns() >= end)
+			return false;
+	}
 }
 
 static void await_exit(struct child *c)
@@ -416,7 +423,7 @@ static void test_writes_all_or_nothing(void **state)
 	rng_seed(&rng, 3);
 	for (int round = 0; round < 20; round++) {
 		/* It reads nothing until it is told to; then it counts. */
-		struct child c = started(SH("trap 'wc -c; exit' USR1; echo ready; while :; do read x </dev/null; done"));
+		struct child c = started(SH("trap 'wc -c; exit' USR1; tail -f /dev/null & echo ready; wait"));
 		assert_line(&c, false, "ready");
 		size_t taken = 0;
 		for (int refused = 0; refused < 50;) {
@@ -467,6 +474,17 @@ static void test_write_to_the_dead_is_epipe(void **state)
 	errno = 0;
 	assert_int_equal(child_write(&c, "x\n", 2), -1);
 	assert_int_equal(errno, EPIPE);
+	errno = 0;
+	assert_int_equal(child_write(&c, line, sizeof line), -1);
+	assert_int_equal(errno, EPIPE);
+	ended(&c);
+	/* Full when it died: closed for good, not full for a while. */
+	c = started(ARGV("cat"));
+	kill(c.pid, SIGSTOP);
+	while (child_write(&c, line, sizeof line) == 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	child_kill(&c);
 	errno = 0;
 	assert_int_equal(child_write(&c, line, sizeof line), -1);
 	assert_int_equal(errno, EPIPE);
@@ -523,8 +541,8 @@ static void test_stopped_child_is_killed(void **state)
 static void test_group_of_200_is_killed(void **state)
 {
 	(void)state;
-	struct child c = started(SH("trap '' TERM; i=0; while [ $i -lt 200 ]; do "
-				    "{ echo $(exec sh -c 'echo $PPID'); read x <&9; } 9<&0 & i=$((i+1)); done; wait"));
+	struct child c = started(SH("exec 9<&0; trap '' TERM; i=0; while [ $i -lt 200 ]; do "
+				    "{ sh -c 'echo $PPID'; read x <&9; } & i=$((i+1)); done; wait"));
 	pid_t pids[200];
 	for (int i = 0; i < 200; i++) {
 		struct slice line;
@@ -533,6 +551,8 @@ static void test_group_of_200_is_killed(void **state)
 		assert_true(slice_int(line, &pid));
 		pids[i] = (pid_t)pid;
 	}
+	for (int i = 0; i < 200; i++)
+		assert_false(gone_in_time(pids[i], 0));
 	assert_killed_quickly(&c);
 	for (int i = 0; i < 200; i++)
 		assert_true(gone_in_time(pids[i], LIMIT_MS));
@@ -542,13 +562,14 @@ static void test_group_of_200_is_killed(void **state)
 static void test_reap_ends_the_group(void **state)
 {
 	(void)state;
-	struct child c = started(SH("cat <&0 >/dev/null & echo $!; exit 3"));
+	struct child c = started(SH("exec 9<&0; cat <&9 >/dev/null & echo $!; wait"));
 	struct slice line;
 	int64_t pid;
 	assert_int_equal(next_line(&c, false, MAX_LINE, &line), LINE_WHOLE);
 	assert_true(slice_int(line, &pid));
+	assert_int_equal(kill(c.pid, SIGTERM), 0);
 	await_exit(&c);
-	assert_int_equal(WEXITSTATUS(c.status), 3);
+	assert_int_equal(WTERMSIG(c.status), SIGTERM);
 	assert_true(gone_in_time((pid_t)pid, LIMIT_MS));
 	ended(&c);
 }

@@ -1,7 +1,6 @@
 /* test_guard.c - nothing outlives the harness: the guard after a kill, the sweep before an end in order.
  *
- * Each test is a harness of its own, in a forked process that becomes a subreaper: what a test leaves behind by
- * mistake is not seen by the next. Whether a process has ended is asked of its pidfd, not of guard.c. */
+ * Each test is a harness of its own, in a forked process: guard_start changes the process that calls it. */
 #include "child.h"
 #include "guard.h"
 
@@ -15,7 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,15 +38,24 @@ static const char *test_marker(char *room, size_t size)
 	return room;
 }
 
+/* Waits until a process has ended; it may be a zombie still, but none with a thread that lives. */
 static bool gone_in_time(pid_t pid, int limit_ms)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0)
-		return errno == ESRCH;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int r = poll(&p, 1, limit_ms);
-	close(fd);
-	return r == 1;
+	char path[64], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	for (int64_t end = clock_ns() + limit_ms * NS_PER_MS;; poll(NULL, 0, 1)) {
+		FILE *f = fopen(path, "re");
+		bool read = f && fgets(text, sizeof text, f);
+		if (f)
+			fclose(f);
+		const char *state = read ? strrchr(text, ')') : NULL;
+		int threads = 0;
+		if (!state || (sscanf(state, ") Z %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %d",
+				      &threads) == 1 && threads <= 1))
+			return true;
+		if (clock_ns() >= end)
+			return false;
+	}
 }
 
 static bool lives(pid_t pid)
@@ -84,7 +91,7 @@ static pid_t said_pid(struct child *c)
 }
 
 /* The ways to hide. Each says the number of one process that ends only by SIGKILL. */
-#define STUBBORN "trap \\\"\\\" TERM HUP INT; echo \\$\\$; while :; do read x <&9; done"
+#define STUBBORN "trap \\\"\\\" TERM HUP INT; echo \\$\\$; exec tail -f /dev/null"
 #define HIDE(how) "exec 9<&0; " how
 static const char plain[] = HIDE("sh -c \"" STUBBORN "\"");
 static const char orphan[] = HIDE("(sh -c \"" STUBBORN "\" & ) ; read y");
@@ -102,7 +109,6 @@ static void in_harness(void (*body)(const char *marker))
 		char room[64];
 		alarm(60);
 		setsid();
-		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		body(test_marker(room, sizeof room));
 		_exit(0);
 	}
@@ -215,34 +221,45 @@ static void await_tick(void)
 		poll(NULL, 0, 1);
 }
 
-/* Somebody else's processes: no descendants, and their markers only look alike, or they are older than we are. */
-static void sweep_spares_strangers(const char *marker)
+/* Processes that do not descend from the harness: only one that is younger and has the very marker is ours. */
+static void sweep_knows_its_marker(const char *marker)
 {
 	char longer[128], shorter[128];
 	snprintf(longer, sizeof longer, "%s0", marker);
 	snprintf(shorter, sizeof shorter, "%.*s", (int)strlen(marker) - 1, marker);
-	struct child stranger[] = { shell(plain, longer), shell(plain, shorter), shell(plain, NULL), shell(plain, marker) };
-	for (size_t i = 0; i < ARRAY_LEN(stranger); i++)
-		(void)said_pid(&stranger[i]);
+	struct child older = shell(plain, marker);
+	(void)said_pid(&older);
 	await_tick();
+	int go[2];
+	MUST(pipe2(go, O_CLOEXEC) == 0);
 	pid_t harness = fork();
 	MUST(harness >= 0);
 	if (harness == 0) {
+		char c;
 		struct guard *g = guarded(marker);
-		struct child late = shell(plain, marker);
-		(void)said_pid(&late);
+		MUST(read(go[0], &c, 1) == 1);
 		int n = guard_sweep(marker, g, NULL, 0);
-		forget(&late);
 		guard_stop(g);
 		_exit(n >= 1 ? 0 : 1);
 	}
+	struct child ours = shell(plain, marker);
+	struct child stranger[] = { shell(plain, longer), shell(plain, shorter), shell(plain, NULL), older };
+	pid_t below = said_pid(&ours);
+	for (size_t i = 0; i + 1 < ARRAY_LEN(stranger); i++)
+		(void)said_pid(&stranger[i]);
+	MUST(write(go[1], "", 1) == 1);
 	int status;
 	MUST(waitpid(harness, &status, 0) == harness && status == 0);
+	MUST(!lives(ours.pid) && !lives(below));
+	child_kill(&ours);
+	child_done(&ours);
 	for (size_t i = 0; i < ARRAY_LEN(stranger); i++) {
 		MUST(lives(stranger[i].pid));
 		child_kill(&stranger[i]);
 		child_done(&stranger[i]);
 	}
+	close(go[0]);
+	close(go[1]);
 }
 
 static void *wait_for_ever(void *unused)
@@ -267,7 +284,7 @@ static void sweep_ends_a_headless_process(const char *marker)
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	bool headless = false;
 	for (int64_t end = clock_ns() + LIMIT_MS * NS_PER_MS; !headless && clock_ns() < end; poll(NULL, 0, 1)) {
-		FILE *f = fopen(path, "r");
+		FILE *f = fopen(path, "re");
 		MUST(f);
 		headless = fgets(text, sizeof text, f) && strstr(text, ") Z ");
 		fclose(f);
@@ -303,6 +320,7 @@ static pid_t bare_fork(void)
 /* A harness with nodes; it waits to be killed. The last of them is not announced: only its marker gives it away. */
 static _Noreturn void doomed_harness(const char *marker, int report_fd)
 {
+	alarm(60);
 	setsid();
 	struct guard *g = guarded(marker);
 	struct report r = { .guard = guard_pid(g) };
@@ -336,6 +354,15 @@ static pid_t harness_start(const char *marker, struct report *r)
 	return pid;
 }
 
+/* Old kernels have none, nor has valgrind. */
+static bool there_are_pidfds(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void assert_all_gone(const struct report *r, int64_t since)
 {
 	for (size_t i = 0; i < ARRAY_LEN(r->hidden); i++)
@@ -356,10 +383,12 @@ static void guard_acts_when_killed(const char *marker)
 	kill(r.guard, SIGHUP);
 	MUST(!gone_in_time(r.guard, 100));
 	int64_t start = clock_ns();
+	if (!there_are_pidfds())
+		kill(r.copy, SIGKILL);
 	kill(harness, SIGKILL); /* the copy of it lives on */
 	MUST(waitpid(harness, NULL, 0) == harness);
 	assert_all_gone(&r, start);
-	MUST(lives(r.copy));
+	MUST(!there_are_pidfds() || lives(r.copy));
 	kill(r.copy, SIGKILL);
 }
 
@@ -390,7 +419,7 @@ static void guard_stays_out_of_the_way(const char *marker)
 			n++;
 		}
 	closedir(d);
-	MUST(n == 4);
+	MUST(n == 3 + there_are_pidfds());
 	kill(-harness, SIGKILL); /* its group, the copy among it, but not the guard */
 	MUST(waitpid(harness, NULL, 0) == harness);
 	assert_all_gone(&r, clock_ns());
@@ -432,6 +461,7 @@ static void guard_remembers_the_living(const char *marker)
 	MUST(pipe2(fd, O_CLOEXEC) == 0);
 	pid_t harness = fork();
 	if (harness == 0) {
+		alarm(60);
 		struct guard *g = guarded(marker);
 		struct child c = shell(plain, NULL);
 		guard_announce(g, c.pid);
@@ -462,15 +492,23 @@ static void guard_remembers_the_living(const char *marker)
 #define HARNESS_TEST(body) \
 	static void test_##body(void **state) \
 	{ \
-		(void)state; \
+		if (under_valgrind() && *state) \
+			skip(); \
 		in_harness(body); \
 	}
+
+/* valgrind keeps descriptors of its own, and is too slow for a race. */
+static bool under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	return preload && strstr(preload, "vgpreload");
+}
 
 HARNESS_TEST(sweep_finds_every_way_to_hide)
 HARNESS_TEST(sweep_ends_200)
 HARNESS_TEST(sweep_catches_a_runaway_forker)
 HARNESS_TEST(sweep_spares_who_is_kept)
-HARNESS_TEST(sweep_spares_strangers)
+HARNESS_TEST(sweep_knows_its_marker)
 HARNESS_TEST(sweep_ends_a_headless_process)
 HARNESS_TEST(guard_acts_when_killed)
 HARNESS_TEST(guard_stays_out_of_the_way)
@@ -481,15 +519,16 @@ HARNESS_TEST(guard_remembers_the_living)
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	bool native = true; /* a test with this state runs without valgrind only */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sweep_finds_every_way_to_hide),
 		cmocka_unit_test(test_sweep_ends_200),
-		cmocka_unit_test(test_sweep_catches_a_runaway_forker),
+		cmocka_unit_test_prestate(test_sweep_catches_a_runaway_forker, &native),
 		cmocka_unit_test(test_sweep_spares_who_is_kept),
-		cmocka_unit_test(test_sweep_spares_strangers),
+		cmocka_unit_test(test_sweep_knows_its_marker),
 		cmocka_unit_test(test_sweep_ends_a_headless_process),
 		cmocka_unit_test(test_guard_acts_when_killed),
-		cmocka_unit_test(test_guard_stays_out_of_the_way),
+		cmocka_unit_test_prestate(test_guard_stays_out_of_the_way, &native),
 		cmocka_unit_test(test_guard_stopped_harms_nobody),
 		cmocka_unit_test(test_guard_announce_never_waits),
 		cmocka_unit_test(test_guard_remembers_the_living),

@@ -231,6 +231,18 @@ static void assert_same_ops(const struct history *a, const struct history *b)
 	}
 }
 
+/* One file, which needs no other beside it: bytes 18 and 19 are 2 in WAL mode. */
+static void assert_one_file(const char *path)
+{
+	char head[20];
+	assert_true(there(path, "") && !there(path, "-wal") && !there(path, "-shm") && !there(path, "-journal"));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, head, sizeof head), sizeof head);
+	close(fd);
+	assert_true(head[18] == 1 && head[19] == 1);
+}
+
 static void assert_pages(struct store_run *r, const struct trace *t)
 {
 	struct event page[37];
@@ -264,7 +276,7 @@ static void test_round_trip(void **state)
 	struct store_loaded got;
 	sample_init(&s);
 	store_sample(&s, "round.db", 9001);
-	assert_true(there("round.db", "") && !there("round.db", "-wal") && !there("round.db", "-shm"));
+	assert_one_file("round.db");
 
 	struct store_run *r = store_open("round.db", &err);
 	assert_non_null(r);
@@ -314,6 +326,30 @@ static void test_empty_run(void **state)
 	store_loaded_done(&got);
 	store_close(r);
 	sample_done(&s);
+}
+
+static int count_rows(const char *path, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *q;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	int n = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	return n;
+}
+
+/* A text column that is not UTF-8 would stop other programs that read the file. */
+static void test_text_is_text(void **state)
+{
+	(void)state;
+	make_run("types.db");
+	assert_int_equal(count_rows("types.db", "SELECT count(*) FROM events WHERE typeof(text) = 'blob'"), 2); /* LOG, BAD */
+	assert_int_equal(count_rows("types.db", "SELECT count(*) FROM events WHERE text = 'z\xc3\xbcrich'"), EVENT_KIND_COUNT - 2);
+	assert_int_equal(count_rows("types.db", "SELECT count(*) FROM events WHERE kind = 4 AND text IS NOT NULL"), 1);
+	assert_int_equal(count_rows("types.db", "SELECT count(*) FROM sqlite_schema WHERE name = 'events_by_lane'"), 1);
 }
 
 /* What a person sees with the sqlite3 shell. */
@@ -587,6 +623,7 @@ static void full_in_mid_run(void)
 	struct store_meta meta = sample_meta(&s);
 	expect(store_finish(st, &meta, &err) == -1, "an error", err.text);
 	expect(strstr(err.text, "cannot write the run to ./full.db: ") != NULL, "the sentence names the file", err.text);
+	expect(strstr(err.text, "File too large") || strstr(err.text, "disk is full"), "the sentence says why", err.text);
 	expect(strstr(err.text, "it holds the first ") != NULL, "the sentence says what is there", err.text);
 	expect(strstr(err.text, " of 6000") != NULL, "the sentence says how many there were", err.text);
 	struct store_run *r = store_open("full.db", &err);
@@ -861,6 +898,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_empty_run),
+		cmocka_unit_test(test_text_is_text),
 		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_replaces_and_abandons),
 		cmocka_unit_test(test_odd_names),

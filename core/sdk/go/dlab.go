@@ -33,6 +33,7 @@ import (
 	"sort"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Body is a message's body. A struct with json tags does as well wherever a body is asked for.
@@ -52,9 +53,21 @@ func (m Message) Decode(v interface{}) error { return json.Unmarshal(m.Body, v) 
 // The members of a body that the SDK reads.
 type head struct {
 	Type      string `json:"type"`
-	MsgID     *int64 `json:"msg_id"`
-	InReplyTo *int64 `json:"in_reply_to"`
+	MsgID     number `json:"msg_id"`
+	InReplyTo number `json:"in_reply_to"`
 	Name      string `json:"name"`
+}
+
+// A member that should be an integer.
+type number struct {
+	value        int64
+	isInt, there bool
+}
+
+func (x *number) UnmarshalJSON(text []byte) (err error) {
+	x.value, err = strconv.ParseInt(string(text), 10, 64)
+	x.isInt, x.there = err == nil, string(text) != "null"
+	return nil
 }
 
 type timer struct {
@@ -112,11 +125,11 @@ func (n *Node) Send(dest string, body interface{}) { n.write(dest, body, "", 0) 
 
 // Reply answers a request: the same as Send, with the request's id as in_reply_to.
 func (n *Node) Reply(m Message, body interface{}) {
-	if m.head.MsgID == nil {
+	if !m.head.MsgID.isInt {
 		n.Send(m.Src, body)
 		return
 	}
-	n.write(m.Src, body, "in_reply_to", *m.head.MsgID)
+	n.write(m.Src, body, "in_reply_to", m.head.MsgID.value)
 }
 
 // ReplyError answers a request with an error; the codes are the protocol's.
@@ -245,18 +258,18 @@ func (n *Node) Run() {
 	}
 }
 
-// What a line holds; AtMs is nil when it is missing.
+// What a line holds.
 type envelope struct {
 	Src  string          `json:"src"`
 	Dest string          `json:"dest"`
-	AtMs *int64          `json:"at_ms"`
+	AtMs number          `json:"at_ms"`
 	Body json.RawMessage `json:"body"`
 }
 
 func (n *Node) handle(line []byte) {
 	var e envelope
 	m := Message{}
-	if readable(json.Unmarshal(line, &e)) && e.Src != "" && len(e.Body) > 0 && e.Body[0] == '{' &&
+	if utf8.Valid(line) && readable(json.Unmarshal(line, &e)) && e.Src != "" && len(e.Body) > 0 && e.Body[0] == '{' &&
 		readable(json.Unmarshal(e.Body, &m.head)) {
 		m.Src, m.Dest, m.Type, m.Body = e.Src, e.Dest, m.head.Type, e.Body
 		n.dispatch(m, e.AtMs)
@@ -266,9 +279,9 @@ func (n *Node) handle(line []byte) {
 	n.flush()
 }
 
-func (n *Node) dispatch(m Message, atMs *int64) {
-	if atMs != nil {
-		n.now = *atMs
+func (n *Node) dispatch(m Message, atMs number) {
+	if atMs.isInt {
+		n.now = atMs.value
 	} else if !n.harness {
 		n.now = n.clock()
 	}
@@ -286,20 +299,18 @@ func (n *Node) dispatch(m Message, atMs *int64) {
 
 func (n *Node) requestOrAnswer(m Message) {
 	handler := n.handlers[m.Type]
-	if m.head.InReplyTo != nil {
-		if c, ok := n.waiting[*m.head.InReplyTo]; ok {
-			delete(n.waiting, c.id)
-			handler = c.onAnswer
-		}
+	if c, ok := n.waiting[m.head.InReplyTo.value]; ok && m.head.InReplyTo.isInt {
+		delete(n.waiting, c.id)
+		handler = c.onAnswer
 	}
 	if handler != nil {
 		handler(m)
-	} else if m.head.InReplyTo == nil && m.head.MsgID != nil {
+	} else if !m.head.InReplyTo.there && m.head.MsgID.isInt {
 		n.ReplyError(m, 10, "this node has no handler for the type "+strconv.Quote(m.Type))
 	}
 }
 
-func (n *Node) init(m Message, atMs *int64) {
+func (n *Node) init(m Message, atMs number) {
 	var body struct {
 		NodeID  string          `json:"node_id"`
 		NodeIDs []string        `json:"node_ids"`
@@ -314,13 +325,17 @@ func (n *Node) init(m Message, atMs *int64) {
 		n.Log("dlab: skipped an init without node_id and node_ids")
 		return
 	}
+	if n.ID != "" {
+		n.ReplyError(m, 22, "this node has had its init")
+		return
+	}
 	n.ID, n.IDs, n.Config = body.NodeID, body.NodeIDs, body.Config
 	n.start = time.Now()
 	n.harness = body.Dlab != nil
 	seed := ""
 	if n.harness {
 		n.lockstep, n.DataDir, seed = body.Dlab.Lockstep, body.Dlab.DataDir, body.Dlab.Seed.String()
-	} else if atMs == nil {
+	} else if !atMs.isInt {
 		n.now = 0
 	}
 	// An earlier life of this node may still get answers: do not use its ids again.

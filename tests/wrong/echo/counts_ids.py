@@ -1,0 +1,18 @@
+# test: ids-out-of-order
+"""Thinks that requests are numbered 2, 3, 4, ... and answers by its own count."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../core/sdk/python"))
+import dlab
+
+node = dlab.Node()
+count = 1
+
+
+@node.on("echo")
+def echo(msg):
+    global count
+    count += 1
+    node.send(msg["src"], {"type": "echo_ok", "echo": msg["body"].get("echo"), "in_reply_to": count})
+
+
+node.run()

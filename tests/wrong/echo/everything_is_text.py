@@ -1,0 +1,16 @@
+# test: unicode
+"""Turns every value into text: numbers and objects come back as strings."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../core/sdk/python"))
+import dlab
+
+node = dlab.Node()
+
+
+@node.on("echo")
+def echo(msg):
+    text = msg["body"].get("echo")
+    node.reply(msg, {"type": "echo_ok", "echo": text if isinstance(text, (str, int)) else str(text)})
+
+
+node.run()
