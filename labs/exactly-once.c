@@ -778,7 +778,7 @@ static void play_cost(struct play *p)
 		ops += history_at(play_history(p), i)->shrinkable && history_at(play_history(p), i)->status != OP_SKIPPED;
 	double each = ops ? (double)sent / (double)ops : 0;
 	play_measure(p, "messages per request", each, "", play_text(p, "<= %d", COST_PER_OP));
-	if (sent > COST_PER_OP * ops)
+	if (sent > COST_PER_OP * ops && play_time_is_exact(p)) /* a slow machine makes right nodes try again */
 		FAIL(p, .rule = "messages per request",
 			.expected = play_text(p, "at most %d messages between nodes per request: %zu for %zu requests", COST_PER_OP,
 				COST_PER_OP * ops, ops),
@@ -813,7 +813,7 @@ static void check_waves(struct play *p, int64_t cut_ns)
 	for (int i = WAVES - WAVES_BUSY; i < WAVES; i++)
 		busy += window[i];
 	play_measure(p, "retries in the 8 busiest moments", all ? 100 * (double)busy / (double)all : 0, "%", "< 50 %");
-	if (all < STORM_ADDS || busy * 2 < all) /* so few messages are no wave */
+	if (all < STORM_ADDS || busy * 2 < all || !play_time_is_exact(p)) /* so few messages are no wave */
 		return;
 	FAIL(p, .rule = "retries do not come in waves",
 		.expected = play_text(p, "less than half of the retries within the %d busiest of %d moments of %d ms", WAVES_BUSY, WAVES, WAVE_MS),
