@@ -22,7 +22,7 @@ enum {
 	SETTLE_MS = 1000,       /* before the last reads */
 	DELTA_LEAST = 1001, DELTAS = 997, DELTA_STEP = 389, /* a prime and a step: all different for 997 adds */
 	LOST_ANSWERS_S = 8,
-	CRASH_ADDS = 6,         /* three rounds, two fronts */
+	CRASH_ADDS = 9,         /* three in each of three rounds */
 	STORM_MS = 10000, STORM_ADDS = 60, STORM_PER_ADD = 20,
 	WAVE_FROM_MS = 2000, WAVE_MS = 50, WAVES = (STORM_MS - WAVE_FROM_MS) / WAVE_MS, WAVES_BUSY = 8,
 	FORGET_MS = 30000, KEYS_LEFT = 50,
@@ -304,6 +304,8 @@ static _Noreturn void fail_read(struct play *p, const struct op *read, const str
 	"the value (one file, one write), before n1 answers"
 #define HINT_VALUE_ON_DISK "n1 was killed and started again: what is only in memory is gone. Write the value (and the keys, in the " \
 	"same file) to data_dir before you answer"
+#define HINT_BOTH_ON_DISK "n1 was killed and started again: the value and the keys that it has applied must both survive. Write them " \
+	"together (one file, one write) to data_dir before n1 answers"
 #define HINT_FORGOT "did n1 forget the key too early? The front may still be trying: keep a key for 25 s, or until the front has " \
 	"said that it is done with it"
 #define HINT_LIFE "a front was killed and started again: if it counts from 1 again, n1 takes a new add for an old one. Make the life " \
@@ -426,7 +428,7 @@ static _Noreturn void fail_several(struct play *p, const struct op *read, const 
 	if (more.open_n > s->open_n && reaches(&more, off))
 		fail_read(p, read, s, rule_refused, play_text(p, "%s, as if some of the %zu adds that were answered with a definite error "
 				"had counted", read_text(p, read), more.open_n - s->open_n), HINT_REFUSED, NULL, &none);
-	fail_read(p, read, s, rule_once, seen, crashed ? HINT_KEYS_ON_DISK :
+	fail_read(p, read, s, rule_once, seen, crashed ? HINT_BOTH_ON_DISK :
 		HINT_KEY ". A key must be kept as long as its front may still be trying", NULL, &none);
 }
 
@@ -701,9 +703,12 @@ static void play_crash(struct play *p)
 		play_for(p, 700);
 		if (round < 2)
 			lose_answers(p);
+		op[n++] = send_add(p, 1, ANSWER_MS); /* so that the cut has an answer to lose */
+		play_for(p, 400);
 		for (int i = 1; i < play_nodes(p); i++)
 			op[n++] = send_add(p, i, ANSWER_MS);
-		play_for(p, 500);
+		play_for(p, 100);
+		ask_read(p, SERVER); /* what n1 has shown must not go back */
 		play_kill(p, SERVER);
 		play_for(p, 300 + (int64_t)rng_below(play_rng(p), 700));
 		play_start(p, SERVER);
@@ -773,7 +778,7 @@ static void play_cost(struct play *p)
 		ops += history_at(play_history(p), i)->shrinkable && history_at(play_history(p), i)->status != OP_SKIPPED;
 	double each = ops ? (double)sent / (double)ops : 0;
 	play_measure(p, "messages per request", each, "", play_text(p, "<= %d", COST_PER_OP));
-	if (sent > COST_PER_OP * ops)
+	if (sent > COST_PER_OP * ops && play_time_is_exact(p)) /* a slow machine makes right nodes try again */
 		FAIL(p, .rule = "messages per request",
 			.expected = play_text(p, "at most %d messages between nodes per request: %zu for %zu requests", COST_PER_OP,
 				COST_PER_OP * ops, ops),
@@ -808,7 +813,7 @@ static void check_waves(struct play *p, int64_t cut_ns)
 	for (int i = WAVES - WAVES_BUSY; i < WAVES; i++)
 		busy += window[i];
 	play_measure(p, "retries in the 8 busiest moments", all ? 100 * (double)busy / (double)all : 0, "%", "< 50 %");
-	if (all < STORM_ADDS || busy * 2 < all) /* so few messages are no wave */
+	if (all < STORM_ADDS || busy * 2 < all || !play_time_is_exact(p)) /* so few messages are no wave */
 		return;
 	FAIL(p, .rule = "retries do not come in waves",
 		.expected = play_text(p, "less than half of the retries within the %d busiest of %d moments of %d ms", WAVES_BUSY, WAVES, WAVE_MS),
