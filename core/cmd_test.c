@@ -18,7 +18,7 @@ enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 
 struct options {
 	const char *test, *fabric, *json, *junit;
-	int64_t seed, seeds, jobs, nodes;
+	int64_t seed, seeds, jobs, first;
 	bool check_determinism, keep_all;
 };
 
@@ -39,6 +39,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->keep_all = true;
 	else if (strcmp(o->name, "seed") == 0)
 		return cmd_number(&cmd_test, o->name, value, 0, INT64_MAX / 2, &x->seed);
+	else if (strcmp(o->name, "first") == 0)
+		return cmd_number(&cmd_test, o->name, value, 0, 1, &x->first);
 	else if (strcmp(o->name, "seeds") == 0)
 		return cmd_number(&cmd_test, o->name, value, 1, SEEDS_MAX, &x->seeds);
 	else if (strcmp(o->name, "jobs") == 0)
@@ -161,7 +163,7 @@ static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64
 {
 	const struct options *o = p->options;
 	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd,
-		.seed = seed, .first = 1, .core = -1, .store_failed_only = o->seeds > 1 && !o->keep_all };
+		.seed = seed, .first = (int)o->first, .core = -1, .store_failed_only = o->seeds > 1 && !o->keep_all };
 	j->twice = o->check_determinism;
 	j->store_path = xasprintf("%s/%s.%s.%s.%llu.db", p->runs, p->lab->id, t->id, p->fabric->name,
 		(unsigned long long)seed);
@@ -360,7 +362,9 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 	if (!after && !words)
 		return cmd_usage(&cmd_test, "%s", e->text);
 	p->cwd = after ? realpath(".", NULL) : xstrdup(w->root);
-	p->words = after ? shell_words(after) : xstrdup("");
+	char *typed = after ? shell_words(after) : xstrdup("");
+	p->words = xasprintf("%s%s", o->first == 0 ? " --first 0" : "", typed);
+	free(typed);
 	p->argv = p->cwd ? command_resolve(after ? after : words, p->cwd, e) : NULL;
 	command_free(words);
 	if (!p->argv)
@@ -371,7 +375,7 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 
 static int run(int argc, char **argv)
 {
-	struct options o = { .seed = 1, .seeds = 1, .jobs = 1 };
+	struct options o = { .seed = 1, .seeds = 1, .jobs = 1, .first = 1 };
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
@@ -402,6 +406,7 @@ static const struct cmd_option options[] = {
 	{ "fabric", 'f', "NAME", "sim (virtual time, repeatable; default) or proc (real processes, wall clock)", "sim proc" },
 	{ "seed", 's', "N", "the first seed; the same seed gives the same run on sim (default 1)", NULL },
 	{ "seeds", 'n', "N", "how many seeds to run, from the first on (default 1)", NULL },
+	{ "first", 0, "N", "number in the first node's name, 0 or 1 (default 1; nodes written for Maelstrom may count on n0)", "0 1" },
 	{ "jobs", 'j', "N", "worker processes, each on a core of its own (default 1)", NULL },
 	{ "check-determinism", 0, NULL, "run each seed twice and name the first event that differs", NULL },
 	{ "keep", 0, NULL, "with --seeds: keep the files of all runs, not only of those that failed", NULL },
