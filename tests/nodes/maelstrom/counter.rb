@@ -37,7 +37,7 @@ STDIN.each_line do |line|
   case b["type"]
   when "init"
     $name, $nodes = b["node_id"], b["node_ids"]
-    reply(m, { type: "init_ok" })
+    ask({ type: "write", key: $name, value: 0 }) { reply(m, { type: "init_ok" }) } # answered after the service has
   when "add"
     $own += b["delta"]
     ask({ type: "write", key: $name, value: $own }) { reply(m, { type: "add_ok" }) }
