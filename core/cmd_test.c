@@ -18,7 +18,7 @@ enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 
 struct options {
 	const char *test, *fabric, *json, *junit;
-	int64_t seed, seeds, jobs, nodes;
+	int64_t seed, seeds, jobs, first;
 	bool check_determinism, keep_all, first_failure;
 	struct skip_set skip;
 };
@@ -51,6 +51,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		return take_skip(x, value);
 	else if (strcmp(o->name, "seed") == 0)
 		return cmd_number(&cmd_test, o->name, value, 0, INT64_MAX / 2, &x->seed);
+	else if (strcmp(o->name, "first") == 0)
+		return cmd_number(&cmd_test, o->name, value, 0, 1, &x->first);
 	else if (strcmp(o->name, "seeds") == 0)
 		return cmd_number(&cmd_test, o->name, value, 1, SEEDS_MAX, &x->seeds);
 	else if (strcmp(o->name, "jobs") == 0)
@@ -131,7 +133,8 @@ static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64
 {
 	const struct options *o = p->options;
 	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd,
-		.seed = seed, .first = 1, .core = -1, .skip = o->skip, .store_failed_only = o->seeds > 1 && !o->keep_all };
+		.seed = seed, .first = (int)o->first, .core = -1, .skip = o->skip,
+		.store_failed_only = o->seeds > 1 && !o->keep_all };
 	j->twice = o->check_determinism;
 	j->store_path = xasprintf("%s/%s.%s.%s.%llu%s.db", p->runs, p->lab->id, t->id, p->fabric->name,
 		(unsigned long long)seed, skip_is_empty(&o->skip) ? "" : ".skip");
@@ -335,9 +338,11 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 		return cmd_usage(&cmd_test, "%s", e->text);
 	p->cwd = after ? realpath(".", NULL) : xstrdup(w->root);
 	struct buf typed = BUF_EMPTY;
+	buf_str(&typed, o->first == 0 ? " --first 0" : "");
 	if (after)
 		command_print(&typed, after);
-	p->words = typed.n ? typed.s : xstrdup("");
+	p->words = xstrdup(buf_cstr(&typed));
+	buf_done(&typed);
 	p->argv = p->cwd ? command_resolve(after ? after : words, p->cwd, e) : NULL;
 	command_free(words);
 	if (!p->argv)
@@ -348,7 +353,7 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 
 static int run(int argc, char **argv)
 {
-	struct options o = { .seed = 1, .seeds = 1, .jobs = 1 };
+	struct options o = { .seed = 1, .seeds = 1, .jobs = 1, .first = 1 };
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
@@ -380,6 +385,7 @@ static const struct cmd_option options[] = {
 	{ "fabric", 'f', "NAME", "sim (virtual time, repeatable; default) or proc (real processes, wall clock)", "sim proc" },
 	{ "seed", 's', "N", "the first seed; the same seed gives the same run on sim (default 1)", NULL },
 	{ "seeds", 'n', "N", "how many seeds to run, from the first on (default 1)", NULL },
+	{ "first", 0, "N", "number in the first node's name, 0 or 1 (default 1; nodes written for Maelstrom may count on n0)", "0 1" },
 	{ "jobs", 'j', "N", "worker processes, each on a core of its own (default 1)", NULL },
 	{ "check-determinism", 0, NULL, "run each seed twice and name the first event that differs", NULL },
 	{ "skip", 0, "LIST", "leave out these operations and faults, as `dlab shrink` prints them: 0-7,9-", NULL },

@@ -6,7 +6,7 @@
  * 3. What a node does wrong (crash, garbage, silence) is an event, never an error return.
  * 4. A fault that the fabric cannot inject is refused with a reason, never ignored; `can` says so beforehand.
  * 5. The fabric says init to a node that was started and holds back every other message to it until it has
- *    answered; then comes READY. A node that fails to answer gives EXIT or NOTE events and never READY.
+ *    answered, but what a service says (it was asked by the node); then comes READY. A node that fails to answer gives EXIT or NOTE events and never READY.
  * 6. After close() no process of the cluster lives. */
 #ifndef DLAB_FABRIC_H
 #define DLAB_FABRIC_H

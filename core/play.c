@@ -360,8 +360,10 @@ static const struct event *first_bad(const struct play *p, int node)
 	return NULL;
 }
 
-static const char *start_hint(struct play *p, const struct event *bad)
+static const char *start_hint(struct play *p, const struct event *bad, bool by_itself)
 {
+	if (by_itself && p->result->stderr_tail)
+		return "it ended before it had answered: the last lines of its stderr are shown here";
 	if (p->lab->kind == LAB_SOCKETS)
 		return "listen on the address in the environment variable DLAB_LISTEN (host:port), and accept connections for ever";
 	if (!bad && p->result->stderr_tail)
@@ -375,7 +377,7 @@ static const char *start_hint(struct play *p, const struct event *bad)
 		SLICE_ARG(bad->text));
 }
 
-static _Noreturn void fail_start(struct play *p, int node, const char *seen, uint64_t evidence)
+static _Noreturn void fail_start(struct play *p, int node, const char *seen, uint64_t evidence, bool by_itself)
 {
 	const struct event *bad = first_bad(p, node);
 	p->result->start_failed = true;
@@ -386,7 +388,7 @@ static _Noreturn void fail_start(struct play *p, int node, const char *seen, uin
 	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
 		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :
 			"every node answers init with init_ok within 10 s",
-		.seen = seen, .hint = start_hint(p, bad), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
+		.seen = seen, .hint = start_hint(p, bad, by_itself), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
 }
 
 static void node_ended(struct play *p, const struct event *e)
@@ -402,7 +404,7 @@ static void node_ended(struct play *p, const struct event *e)
 		return;
 	const char *name = lane_name(&p->lanes, node);
 	if (!was_ready)
-		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq);
+		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq, e->arg != 1000 + SIGKILL);
 	const struct event *bad = first_bad(p, node);
 	FAIL(p, .rule = "a node does not end by itself", .expected = "every node runs until the test is over",
 		.seen = play_text(p, "%s %.*s", name, SLICE_ARG(e->text)),

@@ -83,6 +83,7 @@ struct play {
 	void *lab_data;
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
 	struct store *store;     /* the run's file, NULL: none */
+	char *part_path;         /* owned; where it is written until the run has ended */
 	unsigned lint_kinds[16]; /* per kind of lint: how often */
 };
 

@@ -149,6 +149,7 @@ struct slice router_start(struct router *r, int64_t now, int node)
 	n->incarnation++;
 	n->bad = n->logs = 0;
 	n->log_bytes = 0;
+	n->asked_service = false;
 	n->init_sent_ns = now;
 	char *dir = node_data_dir(r->cluster, node);
 	/* The folder's path differs from run to run; the trace must not, so it holds the init without it. */
@@ -283,6 +284,7 @@ static void peer_line(struct router *r, int64_t now, int node, int dst, const st
 	struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
 		.arg = e->in_reply_to, .text = item.body, .type = item.type };
 	router_push(r, &sent);
+	r->node[node].asked_service |= lane_is_service(r->cluster->lanes, dst);
 	if (link_send(r->link, now, &item) == 0)
 		drop(r, now, &item, DROP_LOSS);
 }
@@ -344,10 +346,12 @@ uint64_t router_post(struct router *r, int64_t now, const struct parcel *p)
 	return item.msg;
 }
 
-static bool node_takes(const struct router *r, int node)
+/* A service speaks only when asked; some nodes ask it before they answer init, and wait. */
+static bool node_takes(const struct router *r, int node, int src)
 {
 	const struct route_node *n = &r->node[node];
-	return n->phase == NODE_READY && (r->live || !n->paused);
+	bool listens = n->phase == NODE_READY || (n->phase == NODE_INIT && lane_is_service(r->cluster->lanes, src));
+	return listens && (r->live || !n->paused);
 }
 
 /* A client's message that cannot be delivered at once is a SEND; its RECV or DROP follows. */
@@ -363,7 +367,7 @@ static void announce_late(struct router *r, int64_t now, struct link_item *item)
 
 static bool deliver_timer(struct router *r, int64_t now, const struct link_item *item, int *node, struct slice *line)
 {
-	if (!node_takes(r, item->dst)) {
+	if (!node_takes(r, item->dst, LANE_DLAB)) {
 		if (r->node[item->dst].phase != NODE_DOWN)
 			hold(&r->node[item->dst], item);
 		return false;
@@ -391,7 +395,7 @@ static bool deliver_to_node(struct router *r, int64_t now, struct link_item *ite
 		drop(r, now, item, DROP_CUT);
 		return false;
 	}
-	if (!node_takes(r, item->dst)) {
+	if (!node_takes(r, item->dst, item->src)) {
 		announce_late(r, now, item);
 		hold(n, item);
 		return false;

@@ -121,12 +121,19 @@ static int finish_store(struct play *p, struct err *e)
 		.evidence = r->evidence, .evidence_n = n };
 	int rc = store_finish(p->store, &meta, e);
 	p->store = NULL;
+	if (rc == 0 && rename(p->part_path, p->spec->store_path) != 0)
+		return err_errno(e, "cannot name the run file %s", p->spec->store_path);
 	return rc;
 }
 
+/* Another process may be writing the same run at this moment: each writes a file of its own, and the last to end
+ * gives it the name. */
 static int open_store(struct play *p, struct err *e)
 {
-	p->store = store_create(p->spec->store_path, p->trace, e);
+	const char *path = p->spec->store_path;
+	size_t n = strlen(path), stem = n > 3 && strcmp(path + n - 3, ".db") == 0 ? n - 3 : n;
+	p->part_path = xasprintf("%.*s.part%ld.db", (int)stem, path, (long)getpid());
+	p->store = store_create(p->part_path, p->trace, e);
 	if (!p->store)
 		return -1;
 	describe(p);
@@ -191,6 +198,7 @@ static void tear_down(struct play *p)
 		json_decref(p->docs[i]);
 	free(p->docs);
 	free(p->agenda);
+	free(p->part_path);
 	buf_done(&p->body);
 	buf_done(&p->request);
 	services_free(p->services);
