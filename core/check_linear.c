@@ -12,9 +12,10 @@
  * not, and each lane has at most one operation that spans R. Hence the exact key of a node is small: (operation that
  * ends at R, state, one bit per lane, one bit per maybe); 16 bytes when lanes and maybes are 64 or fewer.
  *
- * Three things keep the search narrow. A pure operation that fits is placed at once and is no choice: it could be moved
+ * Some things keep the search narrow. A pure operation that fits is placed at once and is no choice: it could be moved
  * here from any later place. A maybe that would change nothing is not taken. Of maybes that are the same but for their
- * places, the one that was called first is taken first. */
+ * places, the one that was called first is taken first. Where only writes can come next, the value is forgotten. And
+ * what must end first is tried first: an order that exists is then found soon. */
 #include "check_linear.h"
 
 #include <stdlib.h>
@@ -27,6 +28,7 @@ enum { NONE = UINT32_MAX, MEMO_FIRST = 64, INTERN_FIRST = 64, ROUND_FIRST = 1024
 #define NO_LIMIT (UINT64_MAX - 1) /* as a place: later than every call */
 #define CORE_TRY_STATES UINT64_C(30000)
 #define CORE_ALL_STATES UINT64_C(1500000)
+#define CORE_PAIRS 5000
 #define CORE_BYTES (UINT64_C(64) << 20)
 
 /* What all parts of a check may use together. */
@@ -236,7 +238,7 @@ struct maybe {
 struct frame {
 	uint64_t limit;  /* what began later may not come next */
 	uint32_t state;
-	uint32_t next;   /* the next lane, then maybe, to try */
+	uint32_t next;   /* what was tried: heads of a lower rank, then (from n on) maybes of a lower number */
 	size_t trail;    /* length of the trail when the frame was made, pure operations included */
 	size_t trail_before; /* and before the operation that led here */
 };
@@ -249,11 +251,12 @@ struct search {
 	bool repeat;      /* maybes can be taken again and again */
 	struct purse *purse;
 	const struct lin_op *ops; /* borrowed */
-	bool *pure;       /* [n] */
+	bool *pure, *blind; /* [n] */
 	uint32_t *lane_of; /* [n]; of a maybe: lanes_n + its number */
 	size_t n;
 	struct lane *lanes;
 	uint64_t *head_call, *head_ret; /* of each lane; UINT64_MAX at its end */
+	uint32_t *rank;   /* [n] the order in which choices are tried */
 	uint32_t lanes_n;
 	struct maybe *maybes; /* by call */
 	uint32_t maybes_n;
@@ -425,6 +428,34 @@ static void frame_push(struct search *s, struct frame f)
 	s->stack[s->depth++] = f;
 }
 
+static bool maybe_may(const struct search *s, uint32_t number, uint64_t limit)
+{
+	const struct maybe *m = &s->maybes[number];
+	if (is_taken(s, number) || (m->twin != NONE && !is_taken(s, m->twin)))
+		return false;
+	if (s->order == LIN_REAL_TIME)
+		return s->ops[m->op].call <= limit;
+	return m->lane == NONE || s->lanes[m->lane].at >= m->after;
+}
+
+/* True when nothing may come next but what is blind: then what follows is the same for all states of which this is true. */
+static bool only_blind(struct search *s, uint32_t state, uint64_t limit)
+{
+	if (!s->model->blind)
+		return false;
+	for (uint32_t i = 0; i < s->lanes_n; i++) {
+		if (s->head_call[i] > limit)
+			continue;
+		uint32_t op = head_op(s, i);
+		if (!s->blind[op] && !s->pure[op] && fits(s, state, op))
+			return false;
+	}
+	for (uint32_t i = 0; i < s->maybes_n; i++)
+		if (!s->blind[s->maybes[i].op] && maybe_may(s, i, limit) && fits(s, state, s->maybes[i].op))
+			return false;
+	return true;
+}
+
 /* Goes to a node: `trail` is the length that the trail had before the operation that led here. */
 static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 {
@@ -435,7 +466,7 @@ static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 		return SEARCH_FOUND;
 	if (s->order == LIN_REAL_TIME && limit > s->furthest)
 		s->furthest = limit;
-	key_make(s, state, limit, lane);
+	key_make(s, only_blind(s, state, limit) ? NONE : state, limit, lane);
 	switch (memo_add(&s->memo, s->purse, s->key)) {
 	case MEMO_FULL:
 		return SEARCH_FULL;
@@ -449,26 +480,34 @@ static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 	}
 }
 
-static bool maybe_may(const struct search *s, uint32_t number, uint64_t limit)
+/* The head of lowest rank that was not tried and may come next; NONE: there is none. */
+static uint32_t next_head(const struct search *s, const struct frame *f)
 {
-	const struct maybe *m = &s->maybes[number];
-	if (is_taken(s, number) || (m->twin != NONE && !is_taken(s, m->twin)))
-		return false;
-	if (s->order == LIN_REAL_TIME)
-		return s->ops[m->op].call <= limit;
-	return m->lane == NONE || s->lanes[m->lane].at >= m->after;
+	uint32_t best = NONE, best_rank = NONE;
+	for (uint32_t i = 0; i < s->lanes_n; i++) {
+		if (s->head_call[i] > f->limit)
+			continue;
+		uint32_t op = head_op(s, i), rank = s->rank[op];
+		if (rank >= f->next && rank < best_rank) {
+			best = op;
+			best_rank = rank;
+		}
+	}
+	return best;
 }
 
 /* The operation that a frame tries next; NONE when there is none left. */
 static uint32_t frame_choice(const struct search *s, struct frame *f)
 {
-	while (f->next < s->lanes_n) {
-		uint32_t lane = f->next++;
-		if (s->head_call[lane] <= f->limit && !s->pure[head_op(s, lane)])
-			return head_op(s, lane);
+	uint32_t op;
+	while (f->next < s->n && (op = next_head(s, f)) != NONE) {
+		f->next = s->rank[op] + 1;
+		if (!s->pure[op])
+			return op;
 	}
-	while (f->next < s->lanes_n + s->maybes_n) {
-		uint32_t maybe = f->next++ - s->lanes_n;
+	f->next = f->next < s->n ? (uint32_t)s->n : f->next;
+	while (f->next < s->n + s->maybes_n) {
+		uint32_t maybe = f->next++ - (uint32_t)s->n;
 		if (maybe_may(s, maybe, f->limit))
 			return s->maybes[maybe].op;
 	}
@@ -532,6 +571,13 @@ static int by_call(const void *a, const void *b, void *ops)
 	if (x->call != y->call)
 		return x->call < y->call ? -1 : 1;
 	return x < y ? -1 : x > y;
+}
+
+static int by_end(const void *a, const void *b, void *ops)
+{
+	const struct lin_op *x = (const struct lin_op *)ops + *(const uint32_t *)a;
+	const struct lin_op *y = (const struct lin_op *)ops + *(const uint32_t *)b;
+	return x->ret == y->ret ? by_call(a, b, ops) : x->ret < y->ret ? -1 : 1;
 }
 
 static int by_client(const void *a, const void *b, void *ops)
@@ -645,6 +691,7 @@ static void search_init(struct arena *a, struct search *s, const struct lin_mode
 	assert(n < NONE / 2);
 	*s = (struct search){ .model = model, .order = order, .repeat = repeat, .purse = purse, .ops = ops, .n = n };
 	s->pure = arena_alloc(a, n + 1);
+	s->blind = arena_alloc(a, n + 1);
 	s->lane_of = arena_alloc(a, (n + 1) * sizeof *s->lane_of);
 	uint32_t *must = arena_alloc(a, (n + 1) * sizeof *must), *maybe = arena_alloc(a, (n + 1) * sizeof *maybe);
 	uint64_t *ends = arena_alloc(a, (n + 1) * sizeof *ends);
@@ -652,11 +699,16 @@ static void search_init(struct arena *a, struct search *s, const struct lin_mode
 	for (uint32_t i = 0; i < n; i++) {
 		assert(ops[i].call <= ops[i].ret);
 		s->pure[i] = model->pure(&ops[i]);
+		s->blind[i] = model->blind && model->blind(&ops[i]);
 		if (!lin_is_maybe(&ops[i]))
 			must[s->must++] = i;
 		else if (!s->pure[i])
 			maybe[maybe_n++] = i;
 	}
+	order_by(must, s->must, by_end, ops);
+	s->rank = arena_alloc(a, (n + 1) * sizeof *s->rank);
+	for (uint32_t i = 0; i < s->must; i++)
+		s->rank[must[i]] = i;
 	order_by(must, s->must, order == LIN_CLIENTS ? by_client : by_call, ops);
 	order_by(maybe, maybe_n, by_call, ops);
 	s->lanes_n = order == LIN_CLIENTS ? lanes_by_client(s, must) : lanes_by_time(s, must, ends);
@@ -720,10 +772,11 @@ static void shrink_cut(struct arena *a, struct shrink *k)
 		struct lin_op op = s->ops[i];
 		if (s->order == LIN_REAL_TIME && op.call > s->furthest)
 			continue;
-		if (s->order == LIN_REAL_TIME && op.ret > s->furthest)
-			op.ret = LIN_MAYBE;
-		if (lin_is_maybe(&op) && s->model->pure(&op))
+		bool late = lin_is_maybe(&op) || (s->order == LIN_REAL_TIME && op.ret > s->furthest);
+		if (late && s->model->pure(&op))
 			continue;
+		if (late)
+			op.ret = LIN_MAYBE;
 		k->from[k->n] = i;
 		k->all[k->n++] = op;
 	}
@@ -836,6 +889,29 @@ static int64_t try_units(void *ctx, const struct candidate *c, size_t n)
 	return (int64_t)n;
 }
 
+/* With a model that has `about`, one or two units often do: looks from below, where trials are cheap. */
+static bool find_small(struct shrink *k, uint32_t *units, size_t *n)
+{
+	size_t trials = 0;
+	for (uint32_t i = 0; i < k->units; i++) {
+		units[0] = i;
+		if (contradicts(k, units, *n = 1))
+			return true;
+	}
+	for (uint32_t i = k->units; i-- > 1;) {
+		for (uint32_t j = i; j-- > 0 && trials < CORE_PAIRS && k->states > CORE_ALL_STATES / 2; trials++) {
+			units[0] = j;
+			units[1] = i;
+			if (contradicts(k, units, *n = 2))
+				return true;
+		}
+	}
+	for (uint32_t i = 0; i < k->units; i++)
+		units[i] = i;
+	*n = k->units;
+	return false;
+}
+
 /* Numbers in the search of what contradicts itself; returns how many. */
 static size_t find_core(struct arena *a, const struct search *s, uint32_t *core, bool *minimal)
 {
@@ -848,8 +924,8 @@ static size_t find_core(struct arena *a, const struct search *s, uint32_t *core,
 		units[i] = i;
 	/* Repeating maybes is easier to search but allows more: only when the whole still contradicts itself. */
 	k.repeat = s->model->repeats && contradicts(&k, units, units_n);
+	bool sound = k.repeat || (s->model->about && find_small(&k, units, &units_n)) || contradicts(&k, units, units_n);
 	k.unsure = false;
-	bool sound = k.repeat || contradicts(&k, units, units_n);
 	int ended = sound ? ddmin(units, &units_n, try_units, &k) : -1;
 	*minimal = ended == 0 && !k.unsure;
 	bool *stays = arena_zero(a, k.units + 1);

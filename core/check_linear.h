@@ -52,10 +52,11 @@ struct lin_report {
 	size_t blocked_n;
 
 	/* FAIL: operations that contradict each other whatever the others did: the others may have happened at any time
-	 * after their calls, or not at all, and still these have no order. Ordered by call. */
+	 * after their calls, or not at all (with a model that `repeats`, as a rule as often as one likes; with one that has
+	 * `about`, all that touches other values is left out), and still these have no order. Ordered by call. */
 	size_t *core;
 	size_t core_n;
-	bool core_minimal;  /* without any one of them the rest has an order; false: the budget for this ran out */
+	bool core_minimal;  /* any one of them, set free like the others, makes an order possible; false: not all was tried */
 };
 
 struct lin_report lin_check(struct arena *, const struct lin_model *, const struct lin_op *, size_t n, const struct lin_options *);

@@ -141,6 +141,11 @@ static bool register_pure(const struct lin_op *op)
 	return op->f == LIN_READ || (op->f == LIN_CAS && (op->from == op->value || (!lin_is_maybe(op) && !op->result)));
 }
 
+static bool register_blind(const struct lin_op *op)
+{
+	return op->f == LIN_WRITE;
+}
+
 /* --- map: pairs of key and value, ordered by key; a key that holds nil is not there --- */
 
 static bool map_step(struct lin_state now, const struct lin_op *op, int64_t *next, size_t *next_n)
@@ -246,13 +251,13 @@ static bool lock_pure(const struct lin_op *op)
 static const int64_t nil = LIN_NIL;
 
 const struct lin_model lin_register = {
-	.name = "register", .start = { &nil, 1 }, .step = register_step, .pure = register_pure, .repeats = true,
-	.show_state = show_one, .show_op = show_op,
+	.name = "register", .start = { &nil, 1 }, .step = register_step, .pure = register_pure, .blind = register_blind,
+	.repeats = true, .show_state = show_one, .show_op = show_op,
 };
 
 const struct lin_model lin_cas_register = {
-	.name = "compare-and-set register", .start = { &nil, 1 }, .step = register_step, .pure = register_pure, .repeats = true,
-	.show_state = show_one, .show_op = show_op,
+	.name = "compare-and-set register", .start = { &nil, 1 }, .step = register_step, .pure = register_pure, .blind = register_blind,
+	.repeats = true, .show_state = show_one, .show_op = show_op,
 };
 
 const struct lin_model lin_map = {

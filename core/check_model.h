@@ -51,6 +51,9 @@ struct lin_model {
 	bool (*step)(struct lin_state now, const struct lin_op *, int64_t *next, size_t *next_n);
 	/* True when the operation, with its result, changes no state that it fits: a read, a refused cas. */
 	bool (*pure)(const struct lin_op *);
+	/* True when the operation fits every state and what comes after does not depend on what was before: a write. NULL:
+	 * none does. Where only such operations can come next, the search need not tell states apart. */
+	bool (*blind)(const struct lin_op *);
 	/* How the search for the smallest contradiction may leave operations out. `repeats`: finitely many operations,
 	 * repeated at will, reach finitely many states. `about`: true when all operations about *value can be taken out of a
 	 * right history, and *value out of all lists, and it stays right. NULL: there is no such thing. */
