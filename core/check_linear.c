@@ -643,7 +643,7 @@ static void lanes_fill(struct arena *a, struct search *s, const uint32_t *must)
 
 static bool same_maybe(const struct lin_model *m, const struct lin_op *x, const struct lin_op *y)
 {
-	return x->f == y->f && x->key == y->key && x->value == y->value && x->from == y->from && (!m->by_client || x->client == y->client);
+	return lin_is_maybe(x) && lin_is_maybe(y) && x->f == y->f && x->key == y->key && x->value == y->value && x->from == y->from && (!m->by_client || x->client == y->client);
 }
 
 static void find_twin(struct search *s, uint32_t number)
@@ -684,9 +684,9 @@ static void maybes_fill(struct arena *a, struct search *s, const uint32_t *maybe
 	}
 }
 
-/* Operations are borrowed until search_done; what the search owns of lasting size is in the arena. */
-static void search_init(struct arena *a, struct search *s, const struct lin_model *model, int order, bool repeat, struct purse *purse,
-	const struct lin_op *ops, size_t n)
+/* What ends after the horizon need not have a place, but if it has one, it has its result. Operations are borrowed until search_done; what the search owns of lasting size is in the arena. */
+static void search_init(struct arena *a, struct search *s, const struct lin_model *model, int order, bool repeat, uint64_t horizon,
+	struct purse *purse, const struct lin_op *ops, size_t n)
 {
 	assert(n < NONE / 2);
 	*s = (struct search){ .model = model, .order = order, .repeat = repeat, .purse = purse, .ops = ops, .n = n };
@@ -700,7 +700,7 @@ static void search_init(struct arena *a, struct search *s, const struct lin_mode
 		assert(ops[i].call <= ops[i].ret);
 		s->pure[i] = model->pure(&ops[i]);
 		s->blind[i] = model->blind && model->blind(&ops[i]);
-		if (!lin_is_maybe(&ops[i]))
+		if (ops[i].ret <= horizon)
 			must[s->must++] = i;
 		else if (!s->pure[i])
 			maybe[maybe_n++] = i;
@@ -750,7 +750,7 @@ struct unit_value {
 
 struct shrink {
 	const struct search *s;
-	struct lin_op *all;  /* what ended up to the furthest point, and what may have happened by then */
+	struct lin_op *all;  /* what began up to the furthest point */
 	size_t *from;        /* [n] number in the search */
 	size_t n;
 	uint32_t *unit;      /* [n]; NONE: it always stays */
@@ -758,11 +758,12 @@ struct shrink {
 	struct unit_value *values; /* [values_n] by value */
 	size_t values_n;
 	bool repeat;
+	uint64_t horizon;
 	uint64_t states;     /* left */
 	bool unsure;         /* a trial ended without an answer */
 };
 
-/* No order got beyond the first end at `furthest`: what began later has no part in it. */
+/* No order got beyond the first end at `furthest`: what began later has no part in it, and what ended later may be left. */
 static void shrink_cut(struct arena *a, struct shrink *k)
 {
 	const struct search *s = k->s;
@@ -772,11 +773,8 @@ static void shrink_cut(struct arena *a, struct shrink *k)
 		struct lin_op op = s->ops[i];
 		if (s->order == LIN_REAL_TIME && op.call > s->furthest)
 			continue;
-		bool late = lin_is_maybe(&op) || (s->order == LIN_REAL_TIME && op.ret > s->furthest);
-		if (late && s->model->pure(&op))
+		if (op.ret > k->horizon && s->model->pure(&op))
 			continue;
-		if (late)
-			op.ret = LIN_MAYBE;
 		k->from[k->n] = i;
 		k->all[k->n++] = op;
 	}
@@ -819,7 +817,7 @@ static void shrink_units(struct arena *a, struct shrink *k)
 		shrink_values(a, k);
 	for (size_t i = 0; i < k->n; i++) {
 		int64_t value;
-		bool stays = m->about ? !m->pure(&k->all[i]) : lin_is_maybe(&k->all[i]);
+		bool stays = m->about ? !m->pure(&k->all[i]) : k->all[i].ret > k->horizon;
 		if (m->about && m->about(&k->all[i], &value))
 			k->unit[i] = unit_of_value(k, value);
 		else
@@ -868,7 +866,7 @@ static bool contradicts(struct shrink *k, const uint32_t *units, size_t n)
 			filter_list(&a, k, stays, &op);
 		ops[ops_n++] = op;
 	}
-	search_init(&a, &s, m, k->s->order, k->repeat, &purse, ops, ops_n);
+	search_init(&a, &s, m, k->s->order, k->repeat, k->horizon, &purse, ops, ops_n);
 	enum search_answer answer = search_run(&s, CORE_TRY_STATES < k->states ? CORE_TRY_STATES : k->states);
 	k->unsure = k->unsure || answer == SEARCH_PAUSED || answer == SEARCH_FULL;
 	k->states -= purse.states < k->states ? purse.states : k->states;
@@ -916,6 +914,7 @@ static bool find_small(struct shrink *k, uint32_t *units, size_t *n)
 static size_t find_core(struct arena *a, const struct search *s, uint32_t *core, bool *minimal)
 {
 	struct shrink k = { .s = s, .states = CORE_ALL_STATES };
+	k.horizon = s->order == LIN_REAL_TIME ? s->furthest : NO_LIMIT - 1;
 	shrink_cut(a, &k);
 	shrink_units(a, &k);
 	size_t units_n = k.units, n = 0;
@@ -932,7 +931,7 @@ static size_t find_core(struct arena *a, const struct search *s, uint32_t *core,
 	for (size_t i = 0; i < units_n; i++)
 		stays[units[i]] = true;
 	for (size_t i = 0; i < k.n; i++)
-		if (k.unit[i] == NONE ? !lin_is_maybe(&k.all[i]) : stays[k.unit[i]])
+		if (k.unit[i] == NONE ? k.all[i].ret <= k.horizon : stays[k.unit[i]])
 			core[n++] = (uint32_t)k.from[i];
 	order_by(core, n, by_call, s->ops);
 	return n;
@@ -1128,7 +1127,7 @@ struct lin_report lin_check(struct arena *a, const struct lin_model *model, cons
 	for (size_t i = 0; i < c.parts_n; i++) {
 		struct part *p = &c.parts[i];
 		p->answer = SEARCH_PAUSED;
-		search_init(&c.arena, &p->search, c.model, o->order, false, &c.purse, c.ops + p->first, p->n);
+		search_init(&c.arena, &p->search, c.model, o->order, false, NO_LIMIT - 1, &c.purse, c.ops + p->first, p->n);
 	}
 	struct lin_report r = { .model = c.model, .by_key = keys, .parts = c.parts_n };
 	struct part *failed = check_rounds(&c);
