@@ -81,7 +81,7 @@ $(BUILD)/tests/replay_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/r
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(CORE) $(BUILD)/labs.c
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -Icore -I$(BUILD) \
-		-DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' -o $@ $< $(CORE) $(LABS) $(BUILD)/labs.c $(LIBS)
+		-DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' -o $@ $< $(filter-out core/cmd.c core/cmd_%.c,$(CORE)) $(LABS) $(BUILD)/labs.c $(LIBS)
 
 .PHONY: deps-build deps-try deps-test deps-all programs
 deps-%:

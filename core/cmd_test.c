@@ -213,9 +213,7 @@ static void print_rest(struct plan *p)
 			record_test(p, &p->tests[p->line]);
 		report_test_line(stdout, &p->style, &p->tests[p->line]);
 	}
-	for (size_t i = 0; i < p->tests_n; i++)
-		if (p->tests[i].worst)
-			report_failure(stdout, &p->style, &p->report, &p->tests[i]);
+	report_failures(stdout, &p->style, &p->report);
 	report_lab_tail(stdout, &p->style, &p->report);
 	if (p->start_failed && p->tests_n > 1)
 		printf("The other tests were not run: a node that does not start fails them all.\n");

@@ -201,6 +201,31 @@ void report_failure(FILE *f, const struct style *s, const struct lab_report *l, 
 	print_again(f, s, l, j);
 }
 
+/* A test before this one that broke the same rule; NULL: none. */
+static const struct test_report *same_rule_before(const struct lab_report *l, const struct test_report *t)
+{
+	for (const struct test_report *u = l->tests; u < t; u++)
+		if (u->worst && u->worst->result.verdict == t->worst->result.verdict &&
+			strcmp(u->worst->result.rule, t->worst->result.rule) == 0)
+			return u;
+	return NULL;
+}
+
+void report_failures(FILE *f, const struct style *s, const struct lab_report *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct test_report *t = &l->tests[i];
+		if (!t->worst)
+			continue;
+		const struct test_report *before = same_rule_before(l, t);
+		if (!before || t->worst->result.verdict == VERDICT_WORLD)
+			report_failure(f, s, l, t);
+		else
+			fprintf(f, "\n  %s%s%s %s/%s  the same rule as %s: %s\n", s->red, s->fail, s->off, l->lab->id, t->test->id,
+				before->test->id, t->worst->result.rule);
+	}
+}
+
 void report_lab_tail(FILE *f, const struct style *s, const struct lab_report *l)
 {
 	size_t passed = 0;
