@@ -25,7 +25,7 @@ endif
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -I$(BUILD) \
 	-DDLAB_TESTS='"$(abspath tests)"' -DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
-ifneq ($(filter-out help clean layers try test test-all check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean uninstall layers try test test-all check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(strip $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $(p) 2>/dev/null && echo y),,$(p))))
 $(if $(MISSING),$(error these libraries are missing: $(MISSING). `make try` or `make test` installs what is needed))
 endif
@@ -38,7 +38,7 @@ OBJ = $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(LABS) $(TUI)) $(BUILD)/labs.o
 TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all help clean layers unit try test test-all check-labs strict
+.PHONY: all help clean layers unit try test test-all check-labs strict install uninstall
 all: $(BUILD)/dlab ## build build/dlab (the default)
 
 help: ## this list
@@ -116,6 +116,28 @@ check-labs: deps-test ## guides, starters, solutions, judges and wrong solutions
 strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=gcc BUILD=build-gcc programs
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
+
+# The man page and the completions are printed by the program itself, so they are those of this version.
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+SHARE_DIR = $(DESTDIR)$(PREFIX)/share/dlab
+
+install: $(BUILD)/dlab ## put dlab under PREFIX (/usr/local); DESTDIR goes before it
+	install -d $(DESTDIR)$(PREFIX)/bin $(MAN_DIR) $(BASH_DIR) $(ZSH_DIR) $(SHARE_DIR)/core
+	install -m 755 $(BUILD)/dlab $(DESTDIR)$(PREFIX)/bin/dlab
+	rm -rf $(SHARE_DIR)/stages $(SHARE_DIR)/core/sdk
+	cp -R stages $(SHARE_DIR)/stages
+	cp -R core/sdk $(SHARE_DIR)/core/sdk
+	find $(SHARE_DIR) -name __pycache__ -prune -exec rm -rf {} +
+	chmod -R u+w,a+rX $(SHARE_DIR)
+	$(BUILD)/dlab man > $(MAN_DIR)/dlab.1
+	$(BUILD)/dlab completion bash > $(BASH_DIR)/dlab
+	$(BUILD)/dlab completion zsh > $(ZSH_DIR)/_dlab
+
+uninstall: ## remove what install put there
+	rm -rf $(SHARE_DIR)
+	rm -f $(DESTDIR)$(PREFIX)/bin/dlab $(MAN_DIR)/dlab.1 $(BASH_DIR)/dlab $(ZSH_DIR)/_dlab
 
 clean: ## remove what was built
 	rm -rf $(BUILD) build-asan build-gcc build-clang

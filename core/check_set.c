@@ -96,8 +96,10 @@ static void take_read(struct work *w, size_t read, int64_t *values)
 	const struct set_read *r = &w->reads[read];
 	struct set_report *report = w->report;
 	size_t i = 0, k = 0;
-	memcpy(values, r->values, r->n * sizeof *values);
-	qsort(values, r->n, sizeof *values, ascending);
+	if (r->n > 0) {
+		memcpy(values, r->values, r->n * sizeof *values);
+		qsort(values, r->n, sizeof *values, ascending);
+	}
 	while (i < r->n || k < w->adds_n) {
 		const struct set_add *add = k < w->adds_n ? &w->adds[w->by_value[k]] : NULL;
 		if (i == r->n || (add && add->value < values[i])) {

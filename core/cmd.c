@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "catalogue.h"
+
 static const struct cmd_option *find_option(const struct command *c, const char *name, size_t n, char letter)
 {
 	for (const struct cmd_option *o = c->options; o && o->name; o++)
@@ -36,7 +38,7 @@ int cmd_number(const struct command *c, const char *option, const char *value, i
 	return -1;
 }
 
-void cmd_help(const struct command *c)
+void cmd_print_help(const struct command *c)
 {
 	printf("dlab %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
 	if (c->help)
@@ -53,6 +55,29 @@ void cmd_help(const struct command *c)
 	}
 }
 
+void cmd_print_all(FILE *f)
+{
+	fprintf(f, "dlab %s, a learning lab for distributed systems\n\nUsage: dlab COMMAND [ARGUMENTS]\n\n", DLAB_VERSION);
+	for (const struct command *const *c = all_commands; *c; c++)
+		fprintf(f, "  %-10s  %s\n", (*c)->name, (*c)->summary);
+	fprintf(f, "\n`dlab help COMMAND` tells more. To begin: `dlab new DIR`.\n");
+}
+
+const struct command *cmd_need(const char *name)
+{
+	struct nearest near = { .word = name };
+	for (const struct command *const *c = all_commands; *c; c++) {
+		if (strcmp((*c)->name, name) == 0)
+			return *c;
+		nearest_offer(&near, (*c)->name);
+	}
+	fprintf(stderr, "dlab: there is no command \"%s\"", name);
+	if (near.best)
+		fprintf(stderr, "; did you mean `dlab %s`?", near.best);
+	fprintf(stderr, "\n`dlab help` lists the commands.\n");
+	return NULL;
+}
+
 struct parser {
 	const struct command *c;
 	int argc;
@@ -62,10 +87,20 @@ struct parser {
 	void *ctx;
 };
 
+static int unknown_option(const struct command *c, const char *word)
+{
+	struct nearest near = { .word = word + strspn(word, "-") };
+	for (const struct cmd_option *o = c->options; o && o->name && word[1] == '-'; o++)
+		nearest_offer(&near, o->name);
+	if (near.best)
+		return cmd_usage(c, "there is no option %s; did you mean --%s?", word, near.best);
+	return cmd_usage(c, "there is no option %s", word);
+}
+
 static int take_with_value(struct parser *p, const struct cmd_option *o, const char *word, const char *attached)
 {
 	if (!o)
-		return cmd_usage(p->c, "there is no option %s", word);
+		return unknown_option(p->c, word);
 	if (!o->value && attached)
 		return cmd_usage(p->c, "--%s takes no value", o->name);
 	const char *value = attached;
@@ -81,7 +116,7 @@ static int parse_option(struct parser *p)
 {
 	char *word = p->argv[p->at];
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-		cmd_help(p->c);
+		cmd_print_help(p->c);
 		return -1;
 	}
 	if (word[1] == '-') {
@@ -111,4 +146,27 @@ int cmd_parse(const struct command *c, int argc, char **argv, struct cmd_words *
 		}
 	}
 	return 0;
+}
+
+const struct lab *cmd_need_lab(const struct command *c, const char *id)
+{
+	const struct lab *lab = catalogue_lab(id);
+	const char *near = lab ? NULL : nearest_lab(id);
+	if (near)
+		cmd_usage(c, "there is no lab \"%s\"; did you mean %s? `dlab list` shows them all", id, near);
+	else if (!lab)
+		cmd_usage(c, "there is no lab \"%s\"; `dlab list` shows them", id);
+	return lab;
+}
+
+const struct test *cmd_need_test(const struct command *c, const struct lab *lab, const char *id)
+{
+	const struct test *test = catalogue_test(lab, id);
+	const char *near = test ? NULL : nearest_test(lab, id);
+	if (near)
+		cmd_usage(c, "the lab %s has no test \"%s\"; did you mean %s? `dlab list %s` shows them all", lab->id, id, near,
+			lab->id);
+	else if (!test)
+		cmd_usage(c, "the lab %s has no test \"%s\"; `dlab list %s` shows them", lab->id, id, lab->id);
+	return test;
 }

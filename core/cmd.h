@@ -5,6 +5,8 @@
 #ifndef DLAB_CMD_H
 #define DLAB_CMD_H
 
+#include <stdio.h>
+
 #include "base.h"
 
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_WORLD = 3 };
@@ -14,7 +16,8 @@ struct cmd_option {
 	char letter;       /* 0: none */
 	const char *value; /* "N", "FILE"; NULL: a flag */
 	const char *help;
-	const char *choices; /* for completion: "sim proc", "@labs", "@tests", "@runs", "@files"; or NULL */
+	const char *choices; /* for completion: "sim proc", "@labs", "@tests", "@runs", "@files", "@folders",
+	                      * "@commands"; or NULL */
 };
 
 struct command {
@@ -22,7 +25,9 @@ struct command {
 	const char *arguments; /* "[LAB] [-- COMMAND...]" */
 	const char *summary;   /* one line, no full stop */
 	const char *help;      /* paragraphs for `dlab help NAME` and the man page */
-	const char *completes; /* what its arguments are, as in choices; or NULL */
+	/* What its arguments are, as in choices; or NULL. @labs is offered until a lab stands on the line, @tests are
+	 * those of that lab. */
+	const char *completes;
 	const struct cmd_option *options; /* or NULL */
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
@@ -46,6 +51,16 @@ int cmd_number(const struct command *, const char *option, const char *value, in
 int cmd_usage(const struct command *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Prints "dlab: text" to stderr; returns EXIT_WORLD. */
 int cmd_world(const struct err *);
-void cmd_help(const struct command *);
+void cmd_print_help(const struct command *);
+/* All commands, a line each. */
+void cmd_print_all(FILE *);
+/* The command of that name; NULL after printing that there is none, and the nearest name. */
+const struct command *cmd_need(const char *name);
+
+/* The lab, or the test of the lab, with that id; NULL after printing that there is none, and the nearest name. */
+struct lab;
+struct test;
+const struct lab *cmd_need_lab(const struct command *, const char *id);
+const struct test *cmd_need_test(const struct command *, const struct lab *, const char *id);
 
 #endif

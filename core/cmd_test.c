@@ -5,10 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "catalogue.h"
 #include "cmd.h"
 #include "jobs.h"
 #include "progress.h"
-#include "registry.h"
 #include "report.h"
 #include "workspace.h"
 
@@ -19,8 +19,16 @@ enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 struct options {
 	const char *test, *fabric, *json, *junit;
 	int64_t seed, seeds, jobs, first;
-	bool check_determinism, keep_all;
+	bool check_determinism, keep_all, first_failure;
+	struct skip_set skip;
 };
+
+static int take_skip(struct options *x, const char *value)
+{
+	struct err e;
+	skip_done(&x->skip);
+	return skip_parse(&x->skip, slice_of(value), &e) == 0 ? 0 : cmd_usage(&cmd_test, "--skip: %s", e.text);
+}
 
 static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 {
@@ -37,6 +45,10 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->check_determinism = true;
 	else if (strcmp(o->name, "keep") == 0)
 		x->keep_all = true;
+	else if (strcmp(o->name, "first-failure") == 0)
+		x->first_failure = true;
+	else if (strcmp(o->name, "skip") == 0)
+		return take_skip(x, value);
 	else if (strcmp(o->name, "seed") == 0)
 		return cmd_number(&cmd_test, o->name, value, 0, INT64_MAX / 2, &x->seed);
 	else if (strcmp(o->name, "first") == 0)
@@ -46,22 +58,6 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 	else if (strcmp(o->name, "jobs") == 0)
 		return cmd_number(&cmd_test, o->name, value, 1, JOBS_MAX, &x->jobs);
 	return 0;
-}
-
-static const struct lab *find_lab(const char *id)
-{
-	for (const struct lab *const *l = all_labs; *l; l++)
-		if (strcmp((*l)->id, id) == 0)
-			return *l;
-	return NULL;
-}
-
-static size_t count_tests(const struct lab *lab)
-{
-	size_t n = 0;
-	while (lab->tests[n].id)
-		n++;
-	return n;
 }
 
 /* --- which lab, when none is named: the folder we stand in, else the first that is not passed yet --- */
@@ -74,18 +70,10 @@ static const struct lab *lab_of_folder(const struct workspace *w)
 	if (here && strncmp(here, w->root, n) == 0 && here[n] == '/') {
 		char *name = here + n + 1;
 		name[strcspn(name, "/")] = '\0';
-		lab = find_lab(name);
+		lab = catalogue_lab(name);
 	}
 	free(here);
 	return lab;
-}
-
-static unsigned lab_points(const struct lab *lab)
-{
-	unsigned sum = 0;
-	for (const struct test *t = lab->tests; t->id; t++)
-		sum += t->points;
-	return sum;
 }
 
 static const struct lab *next_lab(const struct workspace *w)
@@ -96,7 +84,7 @@ static const struct lab *next_lab(const struct workspace *w)
 	for (const struct lab *const *l = all_labs; *l; l++) {
 		if (!json_get(json_get(w->doc, "labs"), (*l)->id))
 			continue;
-		if (progress && progress_lab_points(progress, *l, &e) >= (int)lab_points(*l))
+		if (progress && progress_lab_points(progress, *l, &e) >= (int)catalogue_points(*l))
 			continue;
 		if (!best || (*l)->stage < best->stage)
 			best = *l;
@@ -110,8 +98,8 @@ static int choose_lab(const struct cmd_words *words, const struct workspace *w, 
 	if (words->n > 1)
 		return cmd_usage(&cmd_test, "one lab at a time, please; \"%s\" is one word too many", words->word[1]);
 	if (words->n == 1) {
-		*lab = find_lab(words->word[0]);
-		return *lab ? 0 : cmd_usage(&cmd_test, "there is no lab \"%s\"; `dlab list` shows them", words->word[0]);
+		*lab = cmd_need_lab(&cmd_test, words->word[0]);
+		return *lab ? 0 : EXIT_USAGE;
 	}
 	if (words->after)
 		return cmd_usage(&cmd_test, "say which lab the command is for, as in `dlab test echo -- COMMAND`");
@@ -141,38 +129,23 @@ struct plan {
 	size_t line;           /* the test whose line comes next */
 };
 
-/* The command as a person would type it. */
-static char *shell_words(char *const *argv)
-{
-	struct buf b = BUF_EMPTY;
-	buf_str(&b, " --");
-	for (char *const *a = argv; *a; a++) {
-		bool plain = **a && strspn(*a, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-") == strlen(*a);
-		buf_str(&b, plain ? " " : " '");
-		for (const char *c = *a; *c; c++)
-			if (*c == '\'')
-				buf_str(&b, "'\\''");
-			else
-				buf_char(&b, *c);
-		buf_str(&b, plain ? "" : "'");
-	}
-	return b.s;
-}
-
 static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64_t seed)
 {
 	const struct options *o = p->options;
 	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd,
-		.seed = seed, .first = (int)o->first, .core = -1, .store_failed_only = o->seeds > 1 && !o->keep_all };
+		.seed = seed, .first = (int)o->first, .core = -1, .skip = o->skip,
+		.store_failed_only = o->seeds > 1 && !o->keep_all };
 	j->twice = o->check_determinism;
-	j->store_path = xasprintf("%s/%s.%s.%s.%llu.db", p->runs, p->lab->id, t->id, p->fabric->name,
-		(unsigned long long)seed);
+	j->store_path = xasprintf("%s/%s.%s.%s.%llu%s.db", p->runs, p->lab->id, t->id, p->fabric->name,
+		(unsigned long long)seed, skip_is_empty(&o->skip) ? "" : ".skip");
 }
 
 static int make_jobs(struct plan *p)
 {
 	const struct options *o = p->options;
-	size_t all = count_tests(p->lab);
+	size_t all = catalogue_tests(p->lab);
+	if (o->test && !cmd_need_test(&cmd_test, p->lab, o->test))
+		return EXIT_USAGE;
 	p->tests = xcalloc(all, sizeof *p->tests);
 	p->jobs = xcalloc(all * (size_t)o->seeds, sizeof *p->jobs);
 	for (size_t i = 0; i < all; i++) {
@@ -184,8 +157,6 @@ static int make_jobs(struct plan *p)
 		for (size_t k = 0; k < r->n; k++)
 			fill_job(p, &p->jobs[p->jobs_n++], t, (uint64_t)o->seed + k);
 	}
-	if (p->tests_n == 0)
-		return cmd_usage(&cmd_test, "the lab %s has no test \"%s\"; `dlab list %s` shows them", p->lab->id, o->test, p->lab->id);
 	return 0;
 }
 
@@ -230,6 +201,8 @@ static bool job_ended(void *ctx, struct job *j)
 	print_ready_lines(p);
 	if (p->line < p->tests_n)
 		report_progress(stdout, &p->style, &p->tests[p->line]);
+	if (p->options->first_failure && j->result.verdict != VERDICT_PASS)
+		return false;
 	return !p->start_failed && j->result.verdict != VERDICT_WORLD && !ferror(stdout); /* nobody reads: head -1 */
 }
 
@@ -354,6 +327,8 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 		return cmd_usage(&cmd_test, "%s speaks over raw sockets, which have no virtual time: use --fabric proc", p->lab->id);
 	if (o->check_determinism && !p->fabric->deterministic)
 		return cmd_usage(&cmd_test, "--check-determinism is for --fabric sim: real time never repeats");
+	if (!skip_is_empty(&o->skip) && (!o->test || !p->fabric->deterministic))
+		return cmd_usage(&cmd_test, "--skip leaves out parts of one test on sim: it needs --test and --fabric sim");
 	if (!after && workspace_build(w, p->lab->id, e) != 0) {
 		cmd_world(e);
 		return EXIT_FAILED;
@@ -367,9 +342,12 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 		command_free(words);
 		return cmd_world(e);
 	}
-	char *typed = after ? shell_words(after) : xstrdup("");
-	p->words = xasprintf("%s%s", o->first == 0 ? " --first 0" : "", typed);
-	free(typed);
+	struct buf typed = BUF_EMPTY;
+	buf_str(&typed, o->first == 0 ? " --first 0" : "");
+	if (after)
+		command_print(&typed, after);
+	p->words = xstrdup(buf_cstr(&typed));
+	buf_done(&typed);
 	p->argv = command_resolve(after ? after : words, p->cwd, e);
 	command_free(words);
 	if (!p->argv)
@@ -399,10 +377,11 @@ static int run(int argc, char **argv)
 	if (rc == 0) {
 		p.report = (struct lab_report){ .lab = p.lab, .fabric = p.fabric->name, .seed = (uint64_t)o.seed, .tests = p.tests,
 			.n = p.tests_n, .command_words = p.words };
-		p.progress = words.after ? NULL : progress_open(w.state, &e);
+		p.progress = words.after || !skip_is_empty(&o.skip) ? NULL : progress_open(w.state, &e);
 		rc = run_plan(&p, &e);
 	}
 	plan_done(&p);
+	skip_done(&o.skip);
 	workspace_close(&w);
 	return rc;
 }
@@ -415,6 +394,8 @@ static const struct cmd_option options[] = {
 	{ "first", 0, "N", "number in the first node's name, 0 or 1 (default 1; nodes written for Maelstrom may count on n0)", "0 1" },
 	{ "jobs", 'j', "N", "worker processes, each on a core of its own (default 1)", NULL },
 	{ "check-determinism", 0, NULL, "run each seed twice and name the first event that differs", NULL },
+	{ "skip", 0, "LIST", "leave out these operations and faults, as `dlab shrink` prints them: 0-7,9-", NULL },
+	{ "first-failure", 'x', NULL, "stop at the first run that does not pass", NULL },
 	{ "keep", 0, NULL, "with --seeds: keep the files of all runs, not only of those that failed", NULL },
 	{ "json", 0, "FILE", "write the results as JSON (- is stdout)", "@files" },
 	{ "junit", 0, "FILE", "write the results as JUnit XML (- is stdout)", "@files" },

@@ -3,15 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The lines of a run, one after another, each ended by a newline. */
-static void keep_lines(void *ctx, const struct trace *t, const struct history *h)
+enum { SHOWN = 300 };
+
+void trace_lines(struct buf *b, const struct trace *t)
 {
-	(void)h;
-	struct buf *b = ctx;
 	for (uint64_t s = 1; s <= trace_count(t); s++) {
 		trace_print_event(b, t, trace_at(t, s));
 		buf_char(b, '\n');
 	}
+}
+
+static void keep_lines(void *ctx, const struct trace *t, const struct history *h)
+{
+	(void)h;
+	trace_lines(ctx, t);
 }
 
 static struct slice line_at(const struct buf *b, size_t at)
@@ -36,33 +41,39 @@ static struct slice node_of(struct slice line)
 	return (struct slice){ line.s + from, i - from };
 }
 
-static void say_difference(struct result *r, const struct buf *a, const struct buf *b)
+bool trace_lines_differ(const struct buf *a, const struct buf *b, struct difference *d)
 {
 	size_t at = 0, start = 0;
-	uint64_t seq = 1;
+	*d = (struct difference){ .seq = 1 };
 	while (at < a->n && at < b->n && a->s[at] == b->s[at])
 		if (a->s[at++] == '\n') {
 			start = at;
-			seq++;
+			d->seq++;
 		}
-	struct slice one = line_at(a, start), two = line_at(b, start);
-	if (one.n > 300)
-		one.n = 300;
-	if (two.n > 300)
-		two.n = 300;
-	struct slice node = node_of(one.n ? one : two);
+	if (at == a->n && at == b->n)
+		return false;
+	d->one = line_at(a, start);
+	d->two = line_at(b, start);
+	d->node = node_of(d->one.n ? d->one : d->two);
+	d->one.n = d->one.n > SHOWN ? SHOWN : d->one.n;
+	d->two.n = d->two.n > SHOWN ? SHOWN : d->two.n;
+	return true;
+}
+
+static void say_difference(struct result *r, const struct difference *d)
+{
 	struct result old = *r;
 	*r = (struct result){ .verdict = VERDICT_FAIL, .t_ns = old.t_ns, .virtual_ns = old.virtual_ns, .real_ns = old.real_ns,
 		.events_n = old.events_n, .messages_n = old.messages_n, .hash = old.hash, .memory = old.memory };
 	result_done(&old);
 	snprintf(r->rule, sizeof r->rule, "same seed, same run");
-	snprintf(r->nodes, sizeof r->nodes, "%.*s", SLICE_ARG(node));
+	snprintf(r->nodes, sizeof r->nodes, "%.*s", SLICE_ARG(d->node));
 	r->expected = xasprintf("two runs with one seed that are equal, event by event");
 	r->seen = xasprintf("they differ first at event %llu, which is %.*s's\n  first run:  %.*s\n  second run: %.*s",
-		(unsigned long long)seq, SLICE_ARG(node), SLICE_ARG(one), SLICE_ARG(two));
+		(unsigned long long)d->seq, SLICE_ARG(d->node), SLICE_ARG(d->one), SLICE_ARG(d->two));
 	r->hint = xstrdup("in sim a node takes time from at_ms and timers, and chance from the seed in init: look for a clock of "
 		"its own, a random generator without that seed, a thread, or the order of a hash table");
-	r->evidence[0] = seq;
+	r->evidence[0] = d->seq;
 }
 
 int determinism_run(const struct run_spec *spec, struct result *r, struct err *e)
@@ -76,8 +87,9 @@ int determinism_run(const struct run_spec *spec, struct result *r, struct err *e
 		rc = run_test_with(spec, r, e, keep_lines, &second);
 	else
 		*r = (struct result){ .verdict = VERDICT_WORLD };
-	if (rc == 0 && (first.n != second.n || memcmp(first.s, second.s, first.n) != 0))
-		say_difference(r, &first, &second);
+	struct difference d;
+	if (rc == 0 && trace_lines_differ(&first, &second, &d))
+		say_difference(r, &d);
 	result_done(&other);
 	buf_done(&first);
 	buf_done(&second);

@@ -3,28 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BODY_SHOWN = 100, CANDIDATES = 64 };
+#include "text.h"
 
-/* Text of a node, made harmless: no control characters, cut to a width, at a character's border. */
-static void add_text(struct buf *b, struct slice s, size_t width)
-{
-	bool cut = s.n > width;
-	size_t n = cut ? width : s.n;
-	while (cut && n > 0 && ((unsigned char)s.s[n] & 0xc0) == 0x80)
-		n--;
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s.s[i];
-		buf_char(b, c < 0x20 || c == 0x7f ? '?' : (char)c);
-	}
-	if (cut)
-		buf_str(b, "...");
-}
+enum { BODY_SHOWN = 100, CANDIDATES = 64 };
 
 static void explain_message(struct buf *b, const struct trace *t, const struct event *e)
 {
 	const struct lanes *l = trace_lanes(t);
 	buf_printf(b, "%s -> %s  ", lane_name(l, e->src), lane_name(l, e->dst));
-	add_text(b, trace_body(t, e), BODY_SHOWN);
+	text_add(b, trace_body(t, e), BODY_SHOWN, false);
 	if (e->kind == EVENT_SEND)
 		buf_str(b, "  sent");
 	else if (e->kind == EVENT_RECV)
@@ -46,7 +33,7 @@ void explain_event(struct buf *b, const struct trace *t, const struct event *e)
 		buf_printf(b, "%s: ", bad_text(e->why));
 	else if (e->kind != EVENT_NOTE && e->kind != EVENT_EXIT && e->kind != EVENT_START && e->kind != EVENT_LINT)
 		buf_printf(b, "%s ", event_kind_name(e->kind));
-	add_text(b, e->text, BODY_SHOWN);
+	text_add(b, e->text, BODY_SHOWN, false);
 	if (e->kind == EVENT_ARM && e->arg >= 0)
 		buf_printf(b, " in %lld ms", (long long)e->arg);
 	else if (e->kind == EVENT_ARM)
@@ -122,9 +109,9 @@ static char *notice_text(const struct trace *t, const struct notice *n)
 		buf_printf(&b, "%s ", lane_name(trace_lanes(t), e->src));
 	if (e->kind == EVENT_BAD) {
 		buf_printf(&b, "%s: ", bad_text(e->why));
-		add_text(&b, e->text, BODY_SHOWN);
+		text_add(&b, e->text, BODY_SHOWN, false);
 	} else {
-		add_text(&b, e->text, 2 * BODY_SHOWN);
+		text_add(&b, e->text, 2 * BODY_SHOWN, false);
 	}
 	if (n->times > 1)
 		buf_printf(&b, " (%u times)", n->times);

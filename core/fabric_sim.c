@@ -59,7 +59,9 @@ static void ticks_start(struct fabric *f)
 static void ticks_stop(struct fabric *f)
 {
 	struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }; /* drops a tick that is still pending */
 	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &ignore, NULL);
 	sigaction(SIGALRM, &f->old_alarm, NULL);
 }
 

@@ -183,6 +183,25 @@ static int run_here(struct job *jobs, size_t n, bool (*ended)(void *, struct job
 	return 0;
 }
 
+int jobs_run_one(struct run_spec *spec, struct result *r, struct err *e,
+	void (*keep)(void *, const struct trace *, const struct history *), void *ctx)
+{
+	char marker[64];
+	make_marker(marker, sizeof marker, 0);
+	*r = (struct result){ .verdict = VERDICT_WORLD };
+	struct guard *guard = guard_start(marker, e);
+	if (!guard)
+		return -1;
+	spec->marker = marker;
+	spec->guard = guard;
+	spec->core = spec->fabric->deterministic ? sched_getcpu() : -1;
+	int rc = run_test_with(spec, r, e, keep, ctx);
+	guard_stop(guard);
+	spec->marker = NULL;
+	spec->guard = NULL;
+	return rc;
+}
+
 /* --- workers --- */
 
 struct worker_process {

@@ -21,6 +21,10 @@ struct job {
  * stop: what has not begun is then left undone. -1 and an error when workers cannot be made. */
 int jobs_run(struct job *, size_t n, int workers, bool (*ended)(void *ctx, struct job *), void *ctx, struct err *);
 
+/* One run in this process, under a guard; as run_test_with. */
+int jobs_run_one(struct run_spec *, struct result *, struct err *,
+	void (*keep)(void *ctx, const struct trace *, const struct history *), void *ctx);
+
 /* A result as a document and back; the caller owns the document. */
 json_t *result_to_json(const struct result *);
 void result_from_json(struct result *, const json_t *);

@@ -73,6 +73,8 @@ int64_t play_now(const struct play *);      /* ns since the run began */
 int64_t play_elapsed_ms(const struct play *); /* since the last init_ok of the start */
 struct rng *play_rng(struct play *);        /* the lab's own stream; follows from the seed */
 uint64_t play_seed(const struct play *);
+/* False where the machine's load shows in the run's clock: a bound on time that is no time-out then only informs. */
+bool play_time_is_exact(const struct play *);
 struct arena *play_arena(struct play *);    /* lives as long as the run */
 const struct trace *play_trace(const struct play *);
 const struct history *play_history(const struct play *);

@@ -1,20 +1,72 @@
 /* main.c - the table of commands, and finding one. */
+#include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
-extern const struct command cmd_test;
+/* One name a line, in the order in which `dlab help` shows them. */
+#define COMMANDS(X) \
+	X(new) \
+	X(list) \
+	X(guide) \
+	X(test) \
+	X(replay) \
+	X(shrink) \
+	X(run) \
+	X(hint) \
+	X(doctor) \
+	X(clean) \
+	X(new_lab) \
+	X(completion) \
+	X(man) \
+	X(help)
 
-const struct command *const all_commands[] = { &cmd_test, NULL };
+#define X(name) extern const struct command cmd_##name;
+COMMANDS(X)
+#undef X
 
-static void print_commands(FILE *f)
+const struct command *const all_commands[] = {
+#define X(name) &cmd_##name,
+	COMMANDS(X)
+#undef X
+	NULL
+};
+
+/* `dlab --help` and the like mean a command. */
+static const char *command_word(const char *word)
 {
-	fprintf(f, "dlab %s, a learning lab for distributed systems\n\nUsage: dlab COMMAND [ARGUMENTS]\n\n", DLAB_VERSION);
-	for (const struct command *const *c = all_commands; *c; c++)
-		fprintf(f, "  %-10s %s\n", (*c)->name, (*c)->summary);
-	fprintf(f, "\n`dlab help COMMAND` tells more.\n");
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ? "help" : word;
+}
+
+static int print_version(void)
+{
+	printf("dlab %s\n", DLAB_VERSION);
+	return EXIT_PASSED;
+}
+
+/* The write that failed may be long ago, and its errno gone: a pipe without a reader says so itself. */
+static bool reader_is_gone(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	return errno == EPIPE || (poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR));
+}
+
+/* What was printed must have arrived; a reader that has seen enough (dlab list | head) is no error. */
+static int finish(int status)
+{
+	struct err e;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	int why = errno;
+	if (reader_is_gone())
+		return status;
+	errno = why;
+	err_errno(&e, "cannot write to stdout");
+	return cmd_world(&e);
 }
 
 int main(int argc, char **argv)
@@ -23,13 +75,11 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* a node that is gone is an error of write, not our end */
 	signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
 	if (argc < 2) {
-		print_commands(stderr);
+		cmd_print_all(stderr);
 		return EXIT_USAGE;
 	}
-	for (const struct command *const *c = all_commands; *c; c++)
-		if (strcmp((*c)->name, argv[1]) == 0)
-			return (*c)->run(argc - 1, argv + 1);
-	fprintf(stderr, "dlab: there is no command \"%s\"\n\n", argv[1]);
-	print_commands(stderr);
-	return EXIT_USAGE;
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return finish(print_version());
+	const struct command *c = cmd_need(command_word(argv[1]));
+	return c ? finish(c->run(argc - 1, argv + 1)) : EXIT_USAGE;
 }

@@ -34,10 +34,16 @@ void play_fault_quietly(struct play *p, const struct fault *f)
 		play_stop_world(p);
 }
 
-void play_fault(struct play *p, struct fault f)
+/* Gives the next fault its number; true when it is left out. */
+static bool fault_is_skipped(struct play *p)
 {
 	uint32_t ordinal;
-	if (!play_skips(p, &ordinal))
+	return play_skips(p, p->nemesis_acts ? STREAM_NEMESIS : STREAM_PLAY, &ordinal);
+}
+
+void play_fault(struct play *p, struct fault f)
+{
+	if (!fault_is_skipped(p))
 		play_fault_quietly(p, &f);
 }
 
@@ -50,8 +56,7 @@ static lane_set all_links(const struct play *p)
 /* A partition is left out by shrink as a whole. */
 void play_partition(struct play *p, const struct partition *part)
 {
-	uint32_t ordinal;
-	if (play_skips(p, &ordinal))
+	if (fault_is_skipped(p))
 		return;
 	lane_set nodes = lanes_all_nodes(&p->lanes);
 	play_fault_quietly(p, &(struct fault){ .kind = FAULT_UNCUT, .from = nodes, .to = nodes });
@@ -103,8 +108,7 @@ static void node_fault(struct play *p, int kind, int node)
 
 void play_kill(struct play *p, int node)
 {
-	uint32_t ordinal;
-	if (!play_skips(p, &ordinal) && p->up[node])
+	if (!fault_is_skipped(p) && p->up[node])
 		node_fault(p, FAULT_KILL, node);
 	play_pump(p, play_now(p));
 }
@@ -153,8 +157,7 @@ void play_start(struct play *p, int node)
 
 void play_pause(struct play *p, int node)
 {
-	uint32_t ordinal;
-	if (!play_skips(p, &ordinal) && p->up[node])
+	if (!fault_is_skipped(p) && p->up[node])
 		node_fault(p, FAULT_PAUSE, node);
 	play_pump(p, play_now(p));
 }
@@ -193,14 +196,21 @@ static void undo(struct play *p, struct nemesis_run *n)
 	n->on = false;
 }
 
+/* Drawn among all that may be hurt, up or not, and in any case: so leaving out one fault leaves the others as they
+ * were. When the one that was drawn is down or paused, it is the next that is not. */
 static int choose_victim(const struct play *p, struct nemesis_run *n)
 {
 	int candidates[NODES_MAX], count = 0;
 	for (int i = 0; i < p->lanes.nodes; i++)
-		if (p->up[i] && !p->paused[i] && !(n->plan.spare & lane_bit(i)))
+		if (!(n->plan.spare & lane_bit(i)))
 			candidates[count++] = i;
-	uint64_t draw = rng_next(&n->rng); /* drawn in any case, so that skipping one fault leaves the rest as it was */
-	return count ? candidates[draw % (unsigned)count] : -1;
+	uint64_t draw = rng_next(&n->rng);
+	for (int k = 0; k < count; k++) {
+		int node = candidates[(draw + (unsigned)k) % (unsigned)count];
+		if (p->up[node] && !p->paused[node])
+			return node;
+	}
+	return -1;
 }
 
 static void hurt_partition(struct play *p, struct nemesis_run *n, unsigned kind)
@@ -221,8 +231,7 @@ static void hurt_partition(struct play *p, struct nemesis_run *n, unsigned kind)
 static void hurt_node(struct play *p, struct nemesis_run *n, unsigned kind)
 {
 	int victim = choose_victim(p, n);
-	uint32_t ordinal;
-	if (play_skips(p, &ordinal) || victim < 0)
+	if (fault_is_skipped(p) || victim < 0)
 		return;
 	node_fault(p, kind == NEMESIS_KILL ? FAULT_KILL : FAULT_PAUSE, victim);
 	*(kind == NEMESIS_KILL ? &n->killed : &n->paused) |= lane_bit(victim);
@@ -239,10 +248,12 @@ static void swizzle_step(struct play *p, void *arg)
 		node = (node + 1) % p->lanes.nodes;
 	n->swizzled |= lane_bit(node);
 	struct fault cut = { .kind = FAULT_CUT, .from = all, .to = lane_bit(node) };
+	p->nemesis_acts = true;
 	play_fault(p, cut);
 	cut.from = lane_bit(node);
 	cut.to = all;
 	play_fault(p, cut);
+	p->nemesis_acts = false;
 	play_at(p, 1 + n->plan.hold_ms / (2 * p->lanes.nodes), swizzle_step, n);
 }
 
@@ -264,6 +275,7 @@ static void unswizzle_step(struct play *p, void *arg)
 static void hurt(struct play *p, struct nemesis_run *n, unsigned kind)
 {
 	n->on = true;
+	p->nemesis_acts = true;
 	switch (kind) {
 	case NEMESIS_KILL:
 	case NEMESIS_PAUSE: hurt_node(p, n, kind); break;
@@ -279,6 +291,7 @@ static void hurt(struct play *p, struct nemesis_run *n, unsigned kind)
 		break;
 	default: hurt_partition(p, n, kind); break;
 	}
+	p->nemesis_acts = false;
 }
 
 static unsigned choose_kind(struct nemesis_run *n)

@@ -17,6 +17,7 @@ int64_t play_now(const struct play *p) { return p->ops->now(p->fabric); }
 int64_t play_elapsed_ms(const struct play *p) { return (play_now(p) - p->t0_ns) / NS_PER_MS; }
 struct rng *play_rng(struct play *p) { return &p->rng; }
 uint64_t play_seed(const struct play *p) { return p->spec->seed; }
+bool play_time_is_exact(const struct play *p) { return p->ops->deterministic; }
 struct arena *play_arena(struct play *p) { return &p->arena; }
 const struct trace *play_trace(const struct play *p) { return p->trace; }
 const struct history *play_history(const struct play *p) { return p->history; }
@@ -283,13 +284,28 @@ static void client_reply(struct play *p, const struct event *e)
 			lane_name(&p->lanes, e->dst), (long long)e->arg));
 }
 
+/* Type and in_reply_to of a body that the harness wrote. Requests of judges nearly always begin with their type, and
+ * are not replies: then there is nothing more to read. */
+static void read_own_body(struct envelope *e, struct slice body, bool request)
+{
+	static const char head[] = "{\"type\":\"";
+	const size_t skip = sizeof head - 1;
+	const char *end = body.n > skip ? memchr(body.s + skip, '"', body.n - skip) : NULL;
+	if (request && end && memcmp(body.s, head, skip) == 0 && !memchr(body.s + skip, '\\', (size_t)(end - body.s) - skip)) {
+		e->type = (struct slice){ body.s + skip, (size_t)(end - body.s) - skip };
+		e->in_reply_to = -1;
+		return;
+	}
+	size_t at;
+	int bad = envelope_read_body(e, body, &at);
+	assert(bad < 0);
+	(void)bad;
+}
+
 static void post(struct play *p, int src, int node, struct slice body, struct slice *type)
 {
 	struct envelope e;
-	size_t at;
-	int bad = envelope_read_body(&e, body, &at);
-	assert(bad < 0); /* the harness wrote it */
-	(void)bad;
+	read_own_body(&e, body, lane_is_client(&p->lanes, src));
 	struct parcel parcel = { .src = src, .node = node, .body = body, .type = trace_type(p->trace, e.type),
 		.in_reply_to = e.in_reply_to };
 	*type = trace_type_name(p->trace, parcel.type);
@@ -350,6 +366,8 @@ static const char *start_hint(struct play *p, const struct event *bad, bool by_i
 		return "it ended before it had answered: the last lines of its stderr are shown here";
 	if (p->lab->kind == LAB_SOCKETS)
 		return "listen on the address in the environment variable DLAB_LISTEN (host:port), and accept connections for ever";
+	if (!bad && p->result->stderr_tail)
+		return "it ended before it answered init: the last lines of its stderr, shown here, say why";
 	if (!bad)
 		return "the first line on stdin is init. Answer it with one line on stdout: {\"src\":\"n1\",\"dest\":\"c0\","
 		       "\"body\":{\"type\":\"init_ok\",\"in_reply_to\":1}}, and flush stdout after each line";
@@ -395,6 +413,16 @@ static void node_ended(struct play *p, const struct event *e)
 		.nodes = lane_bit(node), .evidence = { bad ? bad->seq : e->seq, bad ? e->seq : 0 });
 }
 
+/* The request of an operation is in the trace now: several that were asked at once have a place each. */
+static void note_call(struct play *p, const struct event *e)
+{
+	if (!lane_is_client(&p->lanes, e->src))
+		return;
+	struct op *op = p->client[e->src - lane_client(&p->lanes, 0)].op;
+	if (op && op->node == e->dst && slice_eq(op->request, e->text))
+		op->call_seq = e->seq;
+}
+
 static void count_bite(struct play *p, const struct event *e)
 {
 	if (e->kind == EVENT_DROP && e->why == DROP_CUT)
@@ -414,6 +442,8 @@ static void handle(struct play *p, const struct event *given)
 	case EVENT_PAUSE: p->paused[e->src] = true; break;
 	case EVENT_RESUME: p->paused[e->src] = false; break;
 	case EVENT_KILL: p->killed[e->src] = true; break;
+	case EVENT_SEND:
+	case EVENT_CALL: note_call(p, e); break;
 	case EVENT_REPLY: client_reply(p, e); break;
 	case EVENT_EXIT:
 		if (!p->killed[e->src])
@@ -547,12 +577,13 @@ static void set_deadline(struct play *p, struct client *c, int64_t deadline_ns)
 static struct slice with_msg_id(struct play *p, struct slice body, int64_t msg_id)
 {
 	assert(body.n >= 2 && body.s[body.n - 1] == '}');
-	char tail[40];
-	int n = snprintf(tail, sizeof tail, ",\"msg_id\":%lld}", (long long)msg_id);
-	char *s = arena_alloc(&p->arena, body.n + (size_t)n);
-	memcpy(s, body.s, body.n - 1);
-	memcpy(s + body.n - 1, tail, (size_t)n);
-	return (struct slice){ s, body.n - 1 + (size_t)n };
+	struct buf *b = &p->request;
+	b->n = 0;
+	buf_add(b, body.s, body.n - 1);
+	buf_str(b, ",\"msg_id\":");
+	buf_int(b, msg_id);
+	buf_char(b, '}');
+	return arena_copy(&p->arena, buf_as_slice(b));
 }
 
 void play_call(struct play *p, struct op *op, int client, struct slice body, int64_t timeout_ms)
@@ -567,7 +598,7 @@ void play_call(struct play *p, struct op *op, int client, struct slice body, int
 	op->return_ns = INT64_MAX;
 	op->request = with_msg_id(p, body, c->awaited);
 	op->call_ns = play_now(p);
-	op->call_seq = trace_count(p->trace) + 1; /* the CALL, or what comes just before it */
+	op->call_seq = trace_count(p->trace) + 1; /* until the CALL is there: note_call */
 	post(p, lane_client(&p->lanes, client), op->node, op->request, &type);
 	op->f = type.s;
 	set_deadline(p, c, op->call_ns + timeout_ms * NS_PER_MS);
@@ -661,16 +692,23 @@ const json_t *play_need_answer(struct play *p, const struct op *op)
 		.expected = play_text(p, "a reply of type %s_ok, in_reply_to the request's msg_id", op->f),
 		.seen = why_no_answer(p, op),
 		.hint = unsupported ? play_text(p, "your node has no handler for \"%s\" yet: write one that replies %s_ok", op->f,
-			op->f) : play_text(p, "the request was %.*s", SLICE_ARG(op->request)),
+			op->f) : play_text(p, "the request was %.*s%s", SLICE_ARG(op->request), op->answer.n ? "" :
+			". Each request needs one line in reply, to the client that asked, flushed at once"),
 		.nodes = lane_bit(op->node), .t_ns = op->return_seq ? op->return_ns : 0,
 		.evidence = { op->call_seq, op->return_seq });
 }
 
-bool play_skips(struct play *p, uint32_t *ordinal)
+bool play_skips(struct play *p, int stream, uint32_t *ordinal)
 {
-	uint32_t i = p->ordinal++;
-	*ordinal = i;
-	return i / 64 < p->spec->skip.n && (p->spec->skip.words[i / 64] >> (i % 64) & 1);
+	struct result *r = p->result;
+	*ordinal = p->streams[stream]++ * SKIP_STREAMS + (uint32_t)stream;
+	p->ordinals++;
+	if (skip_has(&p->spec->skip, *ordinal))
+		return true;
+	if ((r->parts_n & (r->parts_n - 1)) == 0) /* full: the size is a power of two */
+		r->parts = xrealloc(r->parts, (r->parts_n ? 2 * r->parts_n : 1) * sizeof *r->parts);
+	r->parts[r->parts_n++] = *ordinal;
+	return false;
 }
 
 /* --- for sockets --- */

@@ -71,16 +71,20 @@ struct play {
 	int64_t exit_status[NODES_MAX]; /* -1: has not ended by itself */
 	json_t **docs;           /* owned */
 	size_t docs_n, docs_cap;
-	uint32_t ordinal;        /* what shrink could leave out, counted */
+	uint32_t streams[SKIP_STREAMS]; /* of what can be left out: how many there were of each stream */
+	uint32_t ordinals;       /* and of all */
+	bool nemesis_acts;       /* the faults of now are the nemesis's */
+	bool unjudged;           /* no verdict: a play that a person drives */
 	struct bites bites;
 	const char *init_remark[NODES_MAX]; /* what was wrong with its answer to init; arena or static; NULL: nothing */
 	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
-	struct buf body;         /* owned; the request that is being made */
+	struct buf body, request; /* owned; the request that is being made, without and with its msg_id */
 	struct nemesis_run *nemesis;
 	void *lab_data;
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
 	struct store *store;     /* the run's file, NULL: none */
+	char *part_path;         /* owned; where it is written until the run has ended */
 	unsigned lint_kinds[16]; /* per kind of lint: how often */
 };
 
@@ -92,8 +96,8 @@ bool play_pump_one(struct play *, int64_t until_ns);
 uint64_t play_record(struct play *, struct event *);
 /* Takes a place on the agenda at an absolute time. */
 void play_agenda_add(struct play *, int64_t t_ns, void (*fn)(struct play *, void *), void *arg);
-/* Gives a number to something that can be left out; true when this run leaves it out. */
-bool play_skips(struct play *, uint32_t *ordinal);
+/* Gives a number to something of a stream that can be left out; true when this run leaves it out. */
+bool play_skips(struct play *, int stream, uint32_t *ordinal);
 /* Sends a body (a JSON object without msg_id) for a client that is free; sets the operation's f, request and times. */
 void play_call(struct play *, struct op *, int client, struct slice body, int64_t timeout_ms);
 /* The same as play_fault, but not to be left out by shrink and without a place in the list of faults. */

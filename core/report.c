@@ -1,7 +1,11 @@
 #include "report.h"
 
+#include "workspace.h"
+
 #include <stdlib.h>
 #include <time.h>
+
+#include "text.h"
 
 enum { ID_WIDTH = 18, TITLE_WIDTH = 44, BAR_WIDTH = 20 };
 
@@ -101,35 +105,35 @@ void report_progress(FILE *f, const struct style *s, const struct test_report *t
 
 /* --- a failure, in full --- */
 
-/* "label" and a text that may have several lines, indented. */
-static void print_field(FILE *f, const struct style *s, const char *label, const char *text)
+/* Prints the lines of a text, made harmless, each but the first behind `indent`. */
+static void print_lines(FILE *f, const char *text, const char *indent)
+{
+	struct buf b = BUF_EMPTY;
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+		text_add(&b, (struct slice){ text, n }, SIZE_MAX, false);
+		buf_char(&b, '\n');
+		text += n + (text[n] == '\n');
+		buf_str(&b, *text ? indent : "");
+	}
+	fputs(buf_cstr(&b), f);
+	buf_done(&b);
+}
+
+void report_field(FILE *f, const struct style *s, const char *label, const char *text)
 {
 	if (!text || !*text)
 		return;
 	fprintf(f, "    %s%-9s%s ", s->dim, label, s->off);
-	for (const char *at = text; *at; at++) {
-		unsigned char c = (unsigned char)*at;
-		if (c == '\n')
-			fputs(at[1] ? "\n              " : "", f);
-		else
-			fputc(c < 0x20 || c == 0x7f ? '?' : c, f);
-	}
-	fputc('\n', f);
+	print_lines(f, text, "              ");
 }
 
 static void print_block(FILE *f, const struct style *s, const char *title, const char *text)
 {
 	if (!text || !*text)
 		return;
-	fprintf(f, "    %s%s%s\n", s->dim, title, s->off);
-	while (*text) {
-		size_t n = strcspn(text, "\n");
-		fputs("      ", f);
-		for (size_t i = 0; i < n; i++)
-			fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], f);
-		fputc('\n', f);
-		text += n + (text[n] == '\n');
-	}
+	fprintf(f, "    %s%s%s\n      ", s->dim, title, s->off);
+	print_lines(f, text, "      ");
 }
 
 static void print_rule(FILE *f, const struct style *s, const struct result *r)
@@ -138,7 +142,7 @@ static void print_rule(FILE *f, const struct style *s, const struct result *r)
 	buf_str(&b, r->rule);
 	if (r->source[0])
 		buf_printf(&b, "  (%s)", r->source);
-	print_field(f, s, "rule", buf_cstr(&b));
+	report_field(f, s, "rule", buf_cstr(&b));
 	buf_done(&b);
 }
 
@@ -147,27 +151,32 @@ static void print_when(FILE *f, const struct style *s, const struct job *j)
 	char when[96];
 	snprintf(when, sizeof when, "%.3f s of the run's clock, seed %llu", seconds(j->result.t_ns),
 		(unsigned long long)j->spec.seed);
-	print_field(f, s, "when", when);
+	report_field(f, s, "when", when);
 }
 
 static void print_again(FILE *f, const struct style *s, const struct lab_report *l, const struct job *j)
 {
 	struct buf b = BUF_EMPTY;
 	if (j->store_path) {
-		buf_printf(&b, "dlab replay %s", j->store_path);
-		print_field(f, s, "look", buf_cstr(&b));
+		buf_printf(&b, "dlab replay %s", path_from_here(j->store_path));
+		report_field(f, s, "look", buf_cstr(&b));
 		b.n = 0;
 	}
-	buf_printf(&b, "dlab test %s -t %s --fabric %s --seed %llu%s", l->lab->id, j->spec.test->id, l->fabric,
-		(unsigned long long)j->spec.seed, l->command_words);
-	print_field(f, s, j->spec.fabric->deterministic ? "repeat" : "again", buf_cstr(&b));
+	buf_printf(&b, "dlab test %s -t %s --fabric %s --seed %llu", l->lab->id, j->spec.test->id, l->fabric,
+		(unsigned long long)j->spec.seed);
+	if (!skip_is_empty(&j->spec.skip)) {
+		buf_str(&b, " --skip ");
+		skip_print(&b, &j->spec.skip);
+	}
+	buf_str(&b, l->command_words);
+	report_field(f, s, j->spec.fabric->deterministic ? "repeat" : "again", buf_cstr(&b));
 	buf_done(&b);
 }
 
 static void print_notices(FILE *f, const struct style *s, const struct result *r)
 {
 	for (int i = 0; i < r->notices_n; i++)
-		print_field(f, s, i ? "" : "noticed", r->notices[i]);
+		report_field(f, s, i ? "" : "noticed", r->notices[i]);
 }
 
 void report_failure(FILE *f, const struct style *s, const struct lab_report *l, const struct test_report *t)
@@ -177,18 +186,18 @@ void report_failure(FILE *f, const struct style *s, const struct lab_report *l, 
 	fprintf(f, "\n  %s%s%s %s/%s%s  %s\n", r->verdict == VERDICT_FAIL ? s->red : s->yellow, s->bold,
 		r->verdict == VERDICT_FAIL ? s->fail : s->unknown, l->lab->id, t->test->id, s->off, t->test->title);
 	if (r->verdict == VERDICT_WORLD) {
-		print_field(f, s, "error", j->err.text);
+		report_field(f, s, "error", j->err.text);
 		return;
 	}
 	print_rule(f, s, r);
-	print_field(f, s, "expected", r->expected);
-	print_field(f, s, "seen", r->seen);
-	print_field(f, s, "nodes", r->nodes);
+	report_field(f, s, "expected", r->expected);
+	report_field(f, s, "seen", r->seen);
+	report_field(f, s, "nodes", r->nodes);
 	print_when(f, s, j);
 	print_block(f, s, "the events that matter", r->events);
 	print_block(f, s, "the last lines of its stderr", r->stderr_tail);
 	print_notices(f, s, r);
-	print_field(f, s, "next", r->hint);
+	report_field(f, s, "next", r->hint);
 	print_again(f, s, l, j);
 }
 

@@ -32,6 +32,8 @@ void report_test_line(FILE *, const struct style *, const struct test_report *);
 void report_progress(FILE *, const struct style *, const struct test_report *);
 /* Expected, seen, nodes, time, the events that matter, how to replay. */
 void report_failure(FILE *, const struct style *, const struct lab_report *, const struct test_report *);
+/* "    label     text", the text made harmless and indented when it has several lines; nothing when it is empty. */
+void report_field(FILE *, const struct style *, const char *label, const char *text);
 void report_lab_tail(FILE *, const struct style *, const struct lab_report *);
 json_t *report_json(const struct lab_report *);
 void report_junit(FILE *, const struct lab_report *labs, size_t n);

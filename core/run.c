@@ -1,8 +1,10 @@
 #include "run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "explain.h"
@@ -10,7 +12,7 @@
 #include "play.h"
 #include "sock.h"
 
-enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10 };
+enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10, DATA_ROOT_TRIES = 5 };
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -25,6 +27,7 @@ void result_done(struct result *r)
 	free(r->hint);
 	free(r->events);
 	free(r->stderr_tail);
+	free(r->parts);
 	for (int i = 0; i < r->notices_n; i++)
 		free(r->notices[i]);
 	*r = (struct result){ 0 };
@@ -32,14 +35,34 @@ void result_done(struct result *r)
 
 /* --- the nodes' folders --- */
 
-static char *make_data_root(struct err *e)
+/* A shared lock says that the folder is in use as long as this process lives: `dlab clean` removes those that it can
+ * lock for itself. False when it was quicker and the folder is gone. A file system without locks is no obstacle. */
+static bool lock_data_root(const char *path, int *lock)
+{
+	*lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock >= 0 && (flock(*lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) && access(path, F_OK) == 0)
+		return true;
+	if (*lock >= 0)
+		close(*lock);
+	return false;
+}
+
+static char *make_data_root(int *lock, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
-	if (mkdtemp(path))
-		return path;
-	err_errno(e, "cannot make a folder for the nodes (%s)", path);
-	free(path);
+	for (int tries = 0; tries < DATA_ROOT_TRIES; tries++) {
+		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+		bool made = mkdtemp(path);
+		if (!made)
+			err_errno(e, "cannot make a folder for the nodes (%s)", path);
+		else if (lock_data_root(path, lock))
+			return path;
+		else
+			err_errno(e, "cannot use the folder for the nodes (%s)", path);
+		free(path);
+		if (!made)
+			return NULL;
+	}
 	return NULL;
 }
 
@@ -64,30 +87,18 @@ static void command_json(struct buf *b, char *const *argv)
 	buf_char(b, ']');
 }
 
-static void skip_json(struct buf *b, const struct skip_set *skip)
-{
-	const char *comma = "";
-	buf_char(b, '[');
-	for (size_t i = 0; i < skip->n * 64; i++)
-		if (skip->words[i / 64] >> (i % 64) & 1) {
-			buf_printf(b, "%s%zu", comma, i);
-			comma = ",";
-		}
-	buf_char(b, ']');
-}
-
 /* What is known from the start. The texts must outlive the call of store_describe only. */
 static void describe(struct play *p)
 {
 	struct buf command = BUF_EMPTY, skip = BUF_EMPTY, seed = BUF_EMPTY;
 	command_json(&command, p->spec->argv);
-	skip_json(&skip, &p->spec->skip);
+	skip_print(&skip, &p->spec->skip);
 	buf_printf(&seed, "%llu", (unsigned long long)p->spec->seed);
 	struct store_pair pairs[] = {
 		{ STORE_LAB, slice_of(p->lab->id) }, { STORE_TEST, slice_of(p->test->id) },
 		{ STORE_TITLE, slice_of(p->test->title) }, { STORE_SEED, buf_as_slice(&seed) },
 		{ STORE_FABRIC, slice_of(p->ops->name) }, { STORE_COMMAND, buf_as_slice(&command) },
-		{ STORE_SKIP, buf_as_slice(&skip) },
+		{ STORE_CWD, slice_of(p->spec->cwd) }, { STORE_SKIP, buf_as_slice(&skip) },
 	};
 	store_describe(p->store, pairs, ARRAY_LEN(pairs));
 	buf_done(&command);
@@ -99,7 +110,7 @@ static int finish_store(struct play *p, struct err *e)
 {
 	const struct result *r = p->result;
 	struct store_pair pairs[] = {
-		{ STORE_VERDICT, slice_of(verdict_name(r->verdict)) }, { STORE_RULE, slice_of(r->rule) },
+		{ STORE_VERDICT, slice_of(p->unjudged ? "" : verdict_name(r->verdict)) }, { STORE_RULE, slice_of(r->rule) },
 		{ STORE_SOURCE, slice_of(r->source) }, { STORE_EXPECTED, slice_of(r->expected) },
 		{ STORE_SEEN, slice_of(r->seen) }, { STORE_HINT, slice_of(r->hint) },
 	};
@@ -110,12 +121,19 @@ static int finish_store(struct play *p, struct err *e)
 		.evidence = r->evidence, .evidence_n = n };
 	int rc = store_finish(p->store, &meta, e);
 	p->store = NULL;
+	if (rc == 0 && rename(p->part_path, p->spec->store_path) != 0)
+		return err_errno(e, "cannot name the run file %s", p->spec->store_path);
 	return rc;
 }
 
+/* Another process may be writing the same run at this moment: each writes a file of its own, and the last to end
+ * gives it the name. */
 static int open_store(struct play *p, struct err *e)
 {
-	p->store = store_create(p->spec->store_path, p->trace, e);
+	const char *path = p->spec->store_path;
+	size_t n = strlen(path), stem = n > 3 && strcmp(path + n - 3, ".db") == 0 ? n - 3 : n;
+	p->part_path = xasprintf("%.*s.part%ld.db", (int)stem, path, (long)getpid());
+	p->store = store_create(p->part_path, p->trace, e);
 	if (!p->store)
 		return -1;
 	describe(p);
@@ -180,7 +198,9 @@ static void tear_down(struct play *p)
 		json_decref(p->docs[i]);
 	free(p->docs);
 	free(p->agenda);
+	free(p->part_path);
 	buf_done(&p->body);
+	buf_done(&p->request);
 	services_free(p->services);
 	history_free(p->history);
 	trace_free(p->trace);
@@ -248,6 +268,8 @@ static void play_all(struct play *p)
 	p->phase = PLAY_PLAYING;
 	p->test->play(p);
 	p->phase = PLAY_CHECKING;
+	if (p->unjudged)
+		return;
 	if (p->test->check)
 		p->test->check(p);
 	no_empty_pass(p);
@@ -258,6 +280,8 @@ static void play_all(struct play *p)
 static void trace_verdict(struct play *p)
 {
 	struct result *r = p->result;
+	if (p->unjudged)
+		return;
 	struct event e = { .kind = EVENT_VERDICT, .src = LANE_NONE, .dst = LANE_NONE, .arg = r->verdict,
 		.text = slice_of(play_text(p, "%s%s%s", verdict_name(r->verdict), r->rule[0] ? ": " : "", r->rule)) };
 	e.t_ns = play_now(p);
@@ -270,7 +294,7 @@ static void fill_result(struct play *p)
 	r->virtual_ns = play_now(p) - p->t0_ns;
 	r->hash = trace_hash(p->trace);
 	r->events_n = trace_count(p->trace);
-	r->ordinals = p->ordinal;
+	r->ordinals = p->ordinals;
 	r->memory = trace_memory(p->trace) + p->arena.total;
 	struct traffic all = measure_traffic(p, 0, INT64_MAX);
 	r->messages_n = all.server_messages + all.client_messages;
@@ -311,7 +335,8 @@ static int run_open(struct play *p, keep_fn keep, void *ctx, struct err *e)
 int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, keep_fn keep, void *ctx)
 {
 	*r = (struct result){ 0 };
-	char *root = make_data_root(e);
+	int lock;
+	char *root = make_data_root(&lock, e);
 	if (!root) {
 		r->verdict = VERDICT_WORLD;
 		return -1;
@@ -327,6 +352,7 @@ int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, 
 	tear_down(p);
 	free(p);
 	remove_data_root(root, spec->guard);
+	close(lock);
 	return rc;
 }
 

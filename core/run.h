@@ -4,14 +4,9 @@
 
 #include "fabric.h"
 #include "lab.h"
+#include "skip.h"
 
 enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_UNKNOWN, VERDICT_WORLD /* no verdict: the world failed */ };
-
-/* What shrink leaves out: bit i of words[i / 64] for ordinal i. */
-struct skip_set {
-	uint64_t *words; /* borrowed */
-	size_t n;        /* words */
-};
 
 struct run_spec {
 	const struct lab *lab;
@@ -27,7 +22,7 @@ struct run_spec {
 	struct guard *guard;    /* borrowed; NULL: none */
 	const char *store_path; /* NULL: the run is not stored */
 	bool store_failed_only; /* the file is written only when the test did not pass */
-	struct skip_set skip;
+	struct skip_set skip;   /* borrowed: what this run leaves out */
 	int64_t real_limit_ns;  /* 0: 120 s */
 	/* Called for every event as it is traced; or NULL. */
 	void (*watch)(void *ctx, const struct trace *, const struct event *);
@@ -57,7 +52,9 @@ struct result {
 	struct measure measures[MEASURES_MAX];
 	int measures_n;
 	uint64_t events_n, messages_n;
-	uint32_t ordinals;      /* what shrink can leave out */
+	uint32_t ordinals;      /* how many operations and faults can be left out, with those that were */
+	uint32_t *parts;        /* owned; the ordinals of those that were not, in the order of their time */
+	size_t parts_n;         /* 0 when the run was in a worker process */
 	uint64_t hash;          /* of the trace */
 	int64_t virtual_ns, real_ns;
 	size_t memory;          /* of the trace, bytes */

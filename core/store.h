@@ -38,7 +38,8 @@ enum { STORE_APPLICATION_ID = 0x646c6162, STORE_VERSION = 1 };
 #define STORE_SEED "seed"
 #define STORE_FABRIC "fabric"
 #define STORE_COMMAND "command"       /* JSON array */
-#define STORE_SKIP "skip"             /* JSON array: what shrink left out */
+#define STORE_CWD "cwd"               /* where the nodes started */
+#define STORE_SKIP "skip"             /* what was left out, as skip.h writes it */
 #define STORE_VERDICT "verdict"
 #define STORE_RULE "rule"
 #define STORE_SOURCE "source"

@@ -1,7 +1,9 @@
 /* workload.c - many clients, each with one operation at a time; what they ask follows from the seed alone.
  *
  * Every client draws from a stream of its own, in the order of its operations, and draws also for an operation
- * that is left out: so shrink can leave one out and the rest stays what it was. */
+ * that is left out: so shrink can leave one out and the contents of the rest stay what they were. An operation has
+ * its ordinal before `next` is asked to fill it in. Its time moves a little: one that is left out takes the
+ * client's pause and, where there is no pause, about a round trip. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -56,8 +58,26 @@ static struct op *worker_next(struct play *p, struct worker *k, struct buf *body
 	op->client = k->client;
 	op->shrinkable = true;
 	op->call_ns = play_now(p);
+	if (play_skips(p, STREAM_CLIENT + k->client, &op->ordinal))
+		op->status = OP_SKIPPED;
 	k->run->plan.next(p, op, &k->rng, body, k->run->plan.arg);
 	return op;
+}
+
+/* After an operation that is left out. Those of a counted workload do not count when only some are kept: else
+ * a client that skips fast would take the places of others. It ends when none of its own is left. */
+static void worker_skip(struct play *p, struct worker *k, const struct op *op)
+{
+	struct workload_run *w = k->run;
+	const struct skip_set *skip = &p->spec->skip;
+	if (!skip->rest)
+		w->begun++;
+	else if (w->plan.count > 0 && !skip_keeps_later(skip, op->ordinal))
+		return;
+	int64_t round_trip = 2 * p->cluster.network.mean_ns;
+	int64_t took = w->plan.rate > 0 ? 0 : round_trip > NS_PER_MS ? round_trip : NS_PER_MS;
+	w->sleeping++;
+	play_agenda_add(p, play_now(p) + took + gap_ns(k), worker_ask, k);
 }
 
 static void worker_ask(struct play *p, void *arg)
@@ -67,16 +87,13 @@ static void worker_ask(struct play *p, void *arg)
 	w->sleeping--;
 	if (workload_is_over(w))
 		return;
-	w->begun++;
 	p->body.n = 0;
 	struct op *op = worker_next(p, k, &p->body);
-	if (play_skips(p, &op->ordinal)) {
-		op->status = OP_SKIPPED;
-		/* Without a rate the next one would follow at once, and for ever: a left-out operation takes a little time. */
-		w->sleeping++;
-		play_agenda_add(p, play_now(p) + gap_ns(k) + NS_PER_MS, worker_ask, k);
+	if (op->status == OP_SKIPPED) {
+		worker_skip(p, k, op);
 		return;
 	}
+	w->begun++;
 	w->active++;
 	play_call(p, op, k->client, buf_as_slice(&p->body), w->plan.timeout_ms ? w->plan.timeout_ms : 5000);
 }

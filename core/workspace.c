@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LAB_NAME_MAX = 60 };
+
 extern char **environ;
 
 static bool exists(const char *path)
@@ -25,9 +27,19 @@ static int check_words(const json_t *list, const char *lab, const char *key, str
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *word = json_string_value(json_array_get(list, i));
 		if (!word || strlen(word) != json_string_length(json_array_get(list, i)))
-			return err_set(e, "labs.%s.%s must be a list of words; the one at place %zu is none", lab, key, i);
+			return err_set(e, "labs.%s.%s must be a list of words; number %zu is none", lab, key, i + 1);
 	}
+	if (json_string_length(json_array_get(list, 0)) == 0)
+		return err_set(e, "labs.%s.%s must begin with a program, not with an empty word", lab, key);
 	return 0;
+}
+
+/* Names are printed and become parts of paths. */
+static bool name_is_plain(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 0 && n <= LAB_NAME_MAX &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n;
 }
 
 int workspace_check(const json_t *doc, struct err *e)
@@ -38,6 +50,13 @@ int workspace_check(const json_t *doc, struct err *e)
 	if (!json_is_object(labs))
 		return err_set(e, "it must be an object with a member \"labs\", which is an object");
 	json_object_foreach((json_t *)(uintptr_t)labs, lab, entry) {
+		if (!name_is_plain(lab))
+			return err_set(e, "\"labs\" has a member whose name is no name of a lab: letters, digits, \"-\" and \"_\", %d at most",
+				LAB_NAME_MAX);
+		if (!json_is_object(entry))
+			return err_set(e, "labs.%s must be an object, such as {\"run\": [\"python3\", \"%s/%s.py\"]}", lab, lab, lab);
+		if (!json_get(entry, "run"))
+			return err_set(e, "labs.%s has no \"run\", which says how its node is started: a list of words", lab);
 		if (check_words(json_get(entry, "run"), lab, "run", e) != 0)
 			return -1;
 		if (json_get(entry, "build") && check_words(json_get(entry, "build"), lab, "build", e) != 0)
@@ -109,6 +128,22 @@ void command_free(char **argv)
 	for (char **a = argv; a && *a; a++)
 		free(*a);
 	free(argv);
+}
+
+void command_print(struct buf *b, char *const *argv)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+	buf_str(b, " --");
+	for (char *const *a = argv; *a; a++) {
+		bool quote = !**a || strspn(*a, plain) != strlen(*a);
+		buf_str(b, quote ? " '" : " ");
+		for (const char *c = *a; *c; c++)
+			if (*c == '\'')
+				buf_str(b, "'\\''");
+			else
+				buf_char(b, *c);
+		buf_str(b, quote ? "'" : "");
+	}
 }
 
 char **workspace_command(const struct workspace *w, const char *lab, struct err *e)
@@ -216,28 +251,50 @@ char **command_resolve(char *const *argv, const char *root, struct err *e)
 
 /* --- folders --- */
 
+/* Where the guides are, so are the other files. NULL when they are not there. */
+static char *home_below(const char *above, const char *name)
+{
+	char *stages = xasprintf("%s%s/stages", above, name);
+	bool here = exists(stages);
+	free(stages);
+	return here ? xasprintf("%s%s", above, name) : NULL;
+}
+
 char *dlab_home(struct err *e)
 {
 	const char *set = getenv("DLAB_HOME");
-	if (set && *set)
-		return xstrdup(set);
+	if (set && *set) {
+		char *named = home_below(set, "");
+		if (!named)
+			err_set(e, "DLAB_HOME is %s, which has no folder stages/: set DLAB_HOME to the folder that has it, or not at all", set);
+		return named;
+	}
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (n > 0) {
 		self[n] = '\0';
-		for (int up = 0; up < 2; up++) /* build/dlab -> the tree */
+		for (int up = 0; up < 2; up++) /* build/dlab -> the tree; bin/dlab -> the prefix */
 			if (strrchr(self, '/'))
 				*strrchr(self, '/') = '\0';
-		char *stages = xasprintf("%s/stages", self);
-		bool here = exists(stages);
-		free(stages);
-		if (here)
-			return xstrdup(self);
+		char *home = home_below(self, "");
+		if (!home)
+			home = home_below(self, "/share/dlab");
+		if (home)
+			return home;
 	}
 	if (exists(DLAB_PREFIX "/share/dlab/stages"))
 		return xstrdup(DLAB_PREFIX "/share/dlab");
 	err_set(e, "dlab's own files (guides, starters) are not where they should be: set DLAB_HOME to the folder with stages/");
 	return NULL;
+}
+
+const char *path_from_here(const char *path)
+{
+	char *here = realpath(".", NULL);
+	size_t n = here ? strlen(here) : 0;
+	bool below = n > 1 && strncmp(path, here, n) == 0 && path[n] == '/';
+	free(here);
+	return below ? path + n + 1 : path;
 }
 
 char *workspace_runs(const struct workspace *w, struct err *e)

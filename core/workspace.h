@@ -30,9 +30,13 @@ int workspace_build(const struct workspace *, const char *lab, struct err *);
 /* A copy of a command whose program is an absolute path, looked up in PATH or from `root`. NULL and an error. */
 char **command_resolve(char *const *argv, const char *root, struct err *);
 void command_free(char **argv);
+/* As a person would type it, behind " --": " -- python3 'my node.py'". */
+void command_print(struct buf *, char *const *argv);
 
 /* dlab's own files (stages/, core/sdk/): beside the program, or where it was installed. Owned by the caller. */
 char *dlab_home(struct err *);
+/* The path as it is written from the current folder, when it lies in it; else as it is. A part of `path`. */
+const char *path_from_here(const char *path);
 /* root/.dlab/runs, made when it is not there. Owned by the caller. */
 char *workspace_runs(const struct workspace *, struct err *);
 

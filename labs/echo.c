@@ -16,7 +16,8 @@ static const char *where_differs(struct play *p, const char *a, const char *b)
 	size_t i = 0;
 	while (a[i] && a[i] == b[i])
 		i++;
-	return play_text(p, "the texts differ from byte %zu on; sent %zu bytes, got %zu", i + 1, strlen(a), strlen(b));
+	return play_text(p, "give the text back as it came; yours differs from byte %zu on (sent %zu bytes, got %zu)", i + 1, strlen(a),
+		strlen(b));
 }
 
 /* The answer must hold exactly the value that was asked; `sent` is JSON. */

@@ -9,16 +9,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     {"base"},
     {"arena", "json", "lanes", "style"},
-    {"event", "history", "fault", "guard"},
+    {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "canon"},
     {"proto", "child", "text"},
     {"trace", "link", "services"},
-    {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "lab", "registry", "workspace"},
+    {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry",
+     "workspace", "catalogue"},
     {"fabric", "route", "progress"},
     {"run", "play", "sock", "workload", "nemesis", "invariant"},
-    {"determinism", "jobs", "shrink", "replay"},
+    {"determinism", "jobs", "runfile", "shrink", "replay"},
     {"report", "cmd", "complete"},
 ]
-LABS_MAY = {"base", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
+LABS_MAY = {"base", "canon", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
 TUI_MAY_NOT = re.compile(r"^(fabric_|store$|link$|child$|route$)")
 
 

@@ -423,7 +423,7 @@ static void test_writes_all_or_nothing(void **state)
 	rng_seed(&rng, 3);
 	for (int round = 0; round < 20; round++) {
 		/* It reads nothing until it is told to; then it counts. */
-		struct child c = started(SH("trap 'wc -c; exit' USR1; echo ready; while :; do read x </dev/null; done"));
+		struct child c = started(SH("trap 'wc -c; exit' USR1; tail -f /dev/null & echo ready; wait"));
 		assert_line(&c, false, "ready");
 		size_t taken = 0;
 		for (int refused = 0; refused < 50;) {
@@ -474,6 +474,17 @@ static void test_write_to_the_dead_is_epipe(void **state)
 	errno = 0;
 	assert_int_equal(child_write(&c, "x\n", 2), -1);
 	assert_int_equal(errno, EPIPE);
+	errno = 0;
+	assert_int_equal(child_write(&c, line, sizeof line), -1);
+	assert_int_equal(errno, EPIPE);
+	ended(&c);
+	/* Full when it died: closed for good, not full for a while. */
+	c = started(ARGV("cat"));
+	kill(c.pid, SIGSTOP);
+	while (child_write(&c, line, sizeof line) == 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	child_kill(&c);
 	errno = 0;
 	assert_int_equal(child_write(&c, line, sizeof line), -1);
 	assert_int_equal(errno, EPIPE);

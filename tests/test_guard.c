@@ -1,7 +1,6 @@
 /* test_guard.c - nothing outlives the harness: the guard after a kill, the sweep before an end in order.
  *
- * Each test is a harness of its own, in a forked process that becomes a subreaper: what a test leaves behind by
- * mistake is not seen by the next. */
+ * Each test is a harness of its own, in a forked process: guard_start changes the process that calls it. */
 #include "child.h"
 #include "guard.h"
 
@@ -15,7 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,7 +91,7 @@ static pid_t said_pid(struct child *c)
 }
 
 /* The ways to hide. Each says the number of one process that ends only by SIGKILL. */
-#define STUBBORN "trap \\\"\\\" TERM HUP INT; echo \\$\\$; while :; do read x <&9; done"
+#define STUBBORN "trap \\\"\\\" TERM HUP INT; echo \\$\\$; exec tail -f /dev/null"
 #define HIDE(how) "exec 9<&0; " how
 static const char plain[] = HIDE("sh -c \"" STUBBORN "\"");
 static const char orphan[] = HIDE("(sh -c \"" STUBBORN "\" & ) ; read y");
@@ -111,7 +109,6 @@ static void in_harness(void (*body)(const char *marker))
 		char room[64];
 		alarm(60);
 		setsid();
-		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		body(test_marker(room, sizeof room));
 		_exit(0);
 	}
@@ -224,34 +221,45 @@ static void await_tick(void)
 		poll(NULL, 0, 1);
 }
 
-/* Somebody else's processes: no descendants, and their markers only look alike, or they are older than we are. */
-static void sweep_spares_strangers(const char *marker)
+/* Processes that do not descend from the harness: only one that is younger and has the very marker is ours. */
+static void sweep_knows_its_marker(const char *marker)
 {
 	char longer[128], shorter[128];
 	snprintf(longer, sizeof longer, "%s0", marker);
 	snprintf(shorter, sizeof shorter, "%.*s", (int)strlen(marker) - 1, marker);
-	struct child stranger[] = { shell(plain, longer), shell(plain, shorter), shell(plain, NULL), shell(plain, marker) };
-	for (size_t i = 0; i < ARRAY_LEN(stranger); i++)
-		(void)said_pid(&stranger[i]);
+	struct child older = shell(plain, marker);
+	(void)said_pid(&older);
 	await_tick();
+	int go[2];
+	MUST(pipe2(go, O_CLOEXEC) == 0);
 	pid_t harness = fork();
 	MUST(harness >= 0);
 	if (harness == 0) {
+		char c;
 		struct guard *g = guarded(marker);
-		struct child late = shell(plain, marker);
-		(void)said_pid(&late);
+		MUST(read(go[0], &c, 1) == 1);
 		int n = guard_sweep(marker, g, NULL, 0);
-		forget(&late);
 		guard_stop(g);
 		_exit(n >= 1 ? 0 : 1);
 	}
+	struct child ours = shell(plain, marker);
+	struct child stranger[] = { shell(plain, longer), shell(plain, shorter), shell(plain, NULL), older };
+	pid_t below = said_pid(&ours);
+	for (size_t i = 0; i + 1 < ARRAY_LEN(stranger); i++)
+		(void)said_pid(&stranger[i]);
+	MUST(write(go[1], "", 1) == 1);
 	int status;
 	MUST(waitpid(harness, &status, 0) == harness && status == 0);
+	MUST(!lives(ours.pid) && !lives(below));
+	child_kill(&ours);
+	child_done(&ours);
 	for (size_t i = 0; i < ARRAY_LEN(stranger); i++) {
 		MUST(lives(stranger[i].pid));
 		child_kill(&stranger[i]);
 		child_done(&stranger[i]);
 	}
+	close(go[0]);
+	close(go[1]);
 }
 
 static void *wait_for_ever(void *unused)
@@ -500,7 +508,7 @@ HARNESS_TEST(sweep_finds_every_way_to_hide)
 HARNESS_TEST(sweep_ends_200)
 HARNESS_TEST(sweep_catches_a_runaway_forker)
 HARNESS_TEST(sweep_spares_who_is_kept)
-HARNESS_TEST(sweep_spares_strangers)
+HARNESS_TEST(sweep_knows_its_marker)
 HARNESS_TEST(sweep_ends_a_headless_process)
 HARNESS_TEST(guard_acts_when_killed)
 HARNESS_TEST(guard_stays_out_of_the_way)
@@ -517,7 +525,7 @@ int main(void)
 		cmocka_unit_test(test_sweep_ends_200),
 		cmocka_unit_test_prestate(test_sweep_catches_a_runaway_forker, &native),
 		cmocka_unit_test(test_sweep_spares_who_is_kept),
-		cmocka_unit_test(test_sweep_spares_strangers),
+		cmocka_unit_test(test_sweep_knows_its_marker),
 		cmocka_unit_test(test_sweep_ends_a_headless_process),
 		cmocka_unit_test(test_guard_acts_when_killed),
 		cmocka_unit_test_prestate(test_guard_stays_out_of_the_way, &native),

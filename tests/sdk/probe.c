@@ -64,14 +64,16 @@ static void on_ring(struct dlab *d, const struct dlab_msg *m, void *arg)
 static void on_arm(struct dlab *d, const struct dlab_msg *m, void *arg)
 {
 	(void)arg;
-	char *name = strdup(dlab_string(d, dlab_get(m->body, "name")));
+	const char *given = dlab_string(d, dlab_get(m->body, "name"));
+	char *name = strdup(given ? given : "");
 	dlab_timer(d, name, dlab_int(dlab_get(m->body, "after"), 0), on_ring, name);
 }
 
 static void on_stop(struct dlab *d, const struct dlab_msg *m, void *arg)
 {
 	(void)arg;
-	dlab_cancel_timer(d, dlab_string(d, dlab_get(m->body, "name")));
+	const char *name = dlab_string(d, dlab_get(m->body, "name"));
+	dlab_cancel_timer(d, name ? name : "");
 }
 
 static void on_answer(struct dlab *d, const struct dlab_msg *m, void *arg)
@@ -88,7 +90,8 @@ static void on_answer(struct dlab *d, const struct dlab_msg *m, void *arg)
 static void on_ask(struct dlab *d, const struct dlab_msg *m, void *arg)
 {
 	(void)arg;
-	dlab_rpc(d, dlab_string(d, dlab_get(m->body, "of")), dlab_body(d, "question"), on_answer, NULL,
+	const char *of = dlab_string(d, dlab_get(m->body, "of"));
+	dlab_rpc(d, of ? of : "n2", dlab_body(d, "question"), on_answer, NULL,
 		dlab_int(dlab_get(m->body, "timeout"), 0));
 }
 

@@ -298,6 +298,21 @@ static int dlab_hex4(const char *p, const char *end)
 	return v;
 }
 
+/* The bytes of a character beyond ASCII that begins at p; 0 when that is not UTF-8 (RFC 3629). */
+static size_t dlab_utf8_length(const unsigned char *p, const unsigned char *end)
+{
+	size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+	if (*p < 0xc2 || *p > 0xf4 || (size_t)(end - p) < n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Too long a form, half of a surrogate pair, beyond U+10FFFF: seen in the second byte. */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
 static bool dlab_scan_string(struct dlab_scan *c)
 {
 	if (!dlab_scan_char(c, '"'))
@@ -308,6 +323,12 @@ static bool dlab_scan_string(struct dlab_scan *c)
 			return true;
 		if (ch < 0x20)
 			return false;
+		if (ch >= 0x80) {
+			size_t n = dlab_utf8_length((const unsigned char *)c->p - 1, (const unsigned char *)c->end);
+			if (n == 0)
+				return false;
+			c->p += n - 1;
+		}
 		if (ch != '\\')
 			continue;
 		if (c->p == c->end)
@@ -1001,18 +1022,6 @@ const char *dlab_data_dir(const struct dlab *d)
 	return d->data_dir;
 }
 
-static void dlab_forget_init(struct dlab *d)
-{
-	for (size_t i = 0; i < d->nodes.n; i++)
-		free(d->nodes.at[i]);
-	d->nodes.n = 0;
-	free((void *)(uintptr_t)d->config.s);
-	d->config = (struct dlab_json){ 0 };
-	free(d->data_dir);
-	free(d->id);
-	d->data_dir = d->id = NULL;
-}
-
 static char *dlab_keep(struct dlab *d, struct dlab_json string)
 {
 	const char *s = dlab_string(d, string);
@@ -1026,7 +1035,11 @@ static bool dlab_is_init(const struct dlab_msg *m)
 
 static void dlab_init(struct dlab *d, const struct dlab_msg *m, bool timed)
 {
-	dlab_forget_init(d);
+	if (*d->id) {
+		dlab_reply_error(d, m, 22, "this node has had its init");
+		return;
+	}
+	free(d->id);
 	d->id = dlab_keep(d, dlab_get(m->body, "node_id"));
 	struct dlab_json ids = dlab_get(m->body, "node_ids"), id = { 0 };
 	while (dlab_next(ids, &id)) {
@@ -1204,6 +1217,25 @@ static bool dlab_wait_for_input(struct dlab *d)
 	return poll(&in, 1, wait > 60000 ? 60000 : (int)wait) > 0;
 }
 
+static void dlab_free(struct dlab *d)
+{
+	for (size_t i = 0; i < d->nodes.n; i++)
+		free(d->nodes.at[i]);
+	for (size_t i = 0; i < d->on.n; i++)
+		free(d->on.at[i].type);
+	for (size_t i = 0; i < d->timers.n; i++)
+		free(d->timers.at[i].name);
+	for (size_t i = 0; i < d->calls.n; i++)
+		free(d->calls.at[i].dest);
+	void *all[] = { d->id, d->data_dir, (void *)(uintptr_t)d->config.s, d->nodes.at, d->on.at, d->timers.at, d->calls.at,
+		d->in.at, d->out.at };
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		free(all[i]);
+	dlab_arena_reset(d);
+	free(d->arena);
+	free(d);
+}
+
 int dlab_run(struct dlab *d)
 {
 	ssize_t got = 1;
@@ -1219,22 +1251,7 @@ int dlab_run(struct dlab *d)
 		d->in.n += (size_t)got;
 		dlab_handle_input(d, (size_t)got, got == 0);
 	}
-	dlab_forget_init(d);
-	for (size_t i = 0; i < d->on.n; i++)
-		free(d->on.at[i].type);
-	for (size_t i = 0; i < d->timers.n; i++)
-		free(d->timers.at[i].name);
-	for (size_t i = 0; i < d->calls.n; i++)
-		free(d->calls.at[i].dest);
-	free(d->nodes.at);
-	free(d->on.at);
-	free(d->timers.at);
-	free(d->calls.at);
-	free(d->in.at);
-	free(d->out.at);
-	dlab_arena_reset(d);
-	free(d->arena);
-	free(d);
+	dlab_free(d);
 	return 0;
 }
 

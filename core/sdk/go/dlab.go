@@ -33,6 +33,7 @@ import (
 	"sort"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Body is a message's body. A struct with json tags does as well wherever a body is asked for.
@@ -268,7 +269,7 @@ type envelope struct {
 func (n *Node) handle(line []byte) {
 	var e envelope
 	m := Message{}
-	if readable(json.Unmarshal(line, &e)) && e.Src != "" && len(e.Body) > 0 && e.Body[0] == '{' &&
+	if utf8.Valid(line) && readable(json.Unmarshal(line, &e)) && e.Src != "" && len(e.Body) > 0 && e.Body[0] == '{' &&
 		readable(json.Unmarshal(e.Body, &m.head)) {
 		m.Src, m.Dest, m.Type, m.Body = e.Src, e.Dest, m.head.Type, e.Body
 		n.dispatch(m, e.AtMs)
@@ -322,6 +323,10 @@ func (n *Node) init(m Message, atMs number) {
 	}
 	if err := m.Decode(&body); !readable(err) || body.NodeID == "" || body.NodeIDs == nil {
 		n.Log("dlab: skipped an init without node_id and node_ids")
+		return
+	}
+	if n.ID != "" {
+		n.ReplyError(m, 22, "this node has had its init")
 		return
 	}
 	n.ID, n.IDs, n.Config = body.NodeID, body.NodeIDs, body.Config

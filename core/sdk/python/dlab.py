@@ -201,6 +201,9 @@ class Node:
     def _init(self, msg):
         body = msg["body"]
         dlab = body.get("dlab")
+        if self.node_id:
+            self.reply_error(msg, 22, "this node has had its init")
+            return
         self.node_id = body["node_id"]
         self.node_ids = body["node_ids"]
         self.config = body.get("config") or {}
