@@ -335,13 +335,18 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 	if (!after && !words)
 		return cmd_usage(&cmd_test, "%s", e->text);
 	p->cwd = after ? realpath(".", NULL) : xstrdup(w->root);
+	if (!p->cwd) {
+		err_errno(e, "cannot find the current folder");
+		command_free(words);
+		return cmd_world(e);
+	}
 	struct buf typed = BUF_EMPTY;
 	buf_str(&typed, o->first == 0 ? " --first 0" : "");
 	if (after)
 		command_print(&typed, after);
 	p->words = xstrdup(buf_cstr(&typed));
 	buf_done(&typed);
-	p->argv = p->cwd ? command_resolve(after ? after : words, p->cwd, e) : NULL;
+	p->argv = command_resolve(after ? after : words, p->cwd, e);
 	command_free(words);
 	if (!p->argv)
 		return cmd_usage(&cmd_test, "%s", e->text);
@@ -358,8 +363,9 @@ static int run(int argc, char **argv)
 	int rc = cmd_parse(&cmd_test, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
-	if (workspace_open(&w, &e) != 0)
-		return cmd_usage(&cmd_test, "%s", e.text);
+	rc = workspace_open(&w, &e);
+	if (rc != 0)
+		return rc == WORKSPACE_NOWHERE ? cmd_world(&e) : cmd_usage(&cmd_test, "%s", e.text);
 	struct plan p = { .options = &o, .style = style_of(stdout) };
 	rc = choose_lab(&words, &w, &p.lab);
 	if (rc == 0)

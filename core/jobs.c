@@ -325,7 +325,7 @@ static bool worker_read(struct worker_process *w, struct job *jobs)
 }
 
 static int run_workers(struct worker_process *w, int workers, struct job *jobs, size_t n,
-	bool (*ended)(void *, struct job *), void *ctx)
+	bool (*ended)(void *, struct job *), void *ctx, struct err *e)
 {
 	size_t next = 0, limit = n;
 	for (int k = 0; k < workers; k++)
@@ -338,6 +338,9 @@ static int run_workers(struct worker_process *w, int workers, struct job *jobs, 
 				who[m] = k;
 				fds[m++] = (struct pollfd){ .fd = w[k].from, .events = POLLIN };
 			}
+		if (m == 0 && next < limit)
+			return err_set(e, "every worker process of dlab ended before its work was done: is there too little memory, "
+				"or are too many processes running?");
 		if (m == 0)
 			return 0;
 		if (poll(fds, (nfds_t)m, -1) < 0)
@@ -366,7 +369,7 @@ int jobs_run(struct job *jobs, size_t n, int workers, bool (*ended)(void *, stru
 	while (started < workers && (rc = worker_start(&w[started], jobs, started, e)) == 0)
 		started++;
 	if (rc == 0)
-		rc = run_workers(w, workers, jobs, n, ended, ctx);
+		rc = run_workers(w, workers, jobs, n, ended, ctx, e);
 	for (int k = 0; k < started; k++) {
 		if (w[k].to >= 0)
 			close(w[k].to);

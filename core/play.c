@@ -549,6 +549,13 @@ static void look_at_deadline(struct play *p, void *arg)
 	c->watched = false;
 	if (!c->op)
 		return;
+	if (play_now(p) >= c->deadline_ns && p->ops->settle && !p->settled) {
+		p->settled = true;
+		p->ops->settle(p->fabric);
+		c->watched = true;
+		play_agenda_add(p, play_now(p), look_at_deadline, c); /* after what was found */
+		return;
+	}
 	if (play_now(p) >= c->deadline_ns) {
 		end_op(p, c->op, OP_MAYBE, -1);
 		return;

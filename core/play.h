@@ -59,6 +59,7 @@ struct play {
 	struct rng rng;
 	int64_t t0_ns;           /* when the last node of the start had answered init */
 	int64_t real_began_ns;
+	bool settled;            /* the nodes had their moment of real time before a request was given up */
 	unsigned looks;          /* at the limits, so far */
 	jmp_buf stop;
 	struct err err;          /* the world's failure */

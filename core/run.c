@@ -59,6 +59,8 @@ static char *make_data_root(int *lock, struct err *e)
 			return path;
 		else
 			err_errno(e, "cannot use the folder for the nodes (%s)", path);
+		if (made)
+			rmdir(path);
 		free(path);
 		if (!made)
 			return NULL;
