@@ -33,6 +33,7 @@ struct fabric {
 	struct router router;
 	struct child child[NODES_MAX];
 	bool init_pending[NODES_MAX]; /* was given init and has not been read since */
+	int inits;                    /* how many of them */
 	int64_t now;
 	unsigned quiet; /* how often there was nothing to do */
 	struct sigaction old_alarm;
@@ -86,6 +87,12 @@ static struct fabric *sim_open(const struct cluster *c, struct err *e)
 	return f;
 }
 
+static void set_init_pending(struct fabric *f, int node, bool pending)
+{
+	f->inits += pending - f->init_pending[node];
+	f->init_pending[node] = pending;
+}
+
 /* --- the end of a node --- */
 
 static void drain_log(struct fabric *f, int node, bool last)
@@ -107,7 +114,7 @@ static void down(struct fabric *f, int node, int64_t status, struct slice text)
 	child_kill(c);
 	drain_log(f, node, true);
 	child_done(c);
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	router_exit(&f->router, f->now, node, status, text);
 }
 
@@ -220,7 +227,7 @@ static void read_step(struct fabric *f, int node)
 			break;
 		}
 	}
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	if (c->pid)
 		drain_log(f, node, false);
 }
@@ -272,7 +279,7 @@ static int sim_start(struct fabric *f, int node, struct err *e)
 	if (f->cluster.guard)
 		guard_announce(f->cluster.guard, f->child[node].pid);
 	struct slice line = router_start(&f->router, f->now, node);
-	f->init_pending[node] = true;
+	set_init_pending(f, node, true);
 	child_write(&f->child[node], line.s, line.n); /* a node that is gone already is noticed by the read */
 	return 0;
 }
@@ -319,7 +326,7 @@ static int sim_fault(struct fabric *f, const struct fault *fault, struct err *e)
 /* Reads the answers to init of all that were started, in the order of the nodes. */
 static void collect_inits(struct fabric *f)
 {
-	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+	for (int i = 0; f->inits > 0 && i < f->cluster.lanes->nodes; i++)
 		if (f->init_pending[i])
 			read_step(f, i);
 }

@@ -76,7 +76,7 @@ struct play {
 	struct bites bites;
 	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
-	struct buf body, request; /* owned; the request that is being made, without and with its msg_id */
+	struct buf body;         /* owned; the request that is being made, without its msg_id */
 	struct nemesis_run *nemesis;
 	void *lab_data;
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
