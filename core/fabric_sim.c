@@ -218,11 +218,11 @@ static void read_step(struct fabric *f, int node)
 			end_node(f, node, "wrote more than the limits allow and was ended");
 			break;
 		}
-		if (how == CHILD_MORE && s.deadline)
+		if (how == CHILD_MORE)
 			continue;
-		if (!s.deadline)
+		if (!s.deadline) /* counted from the first tick on: most steps need no clock */
 			s.deadline = clock_ns() + limit;
-		if (how == CHILD_AGAIN && too_late(f, node, &s)) {
+		if (too_late(f, node, &s)) {
 			stuck(f, node);
 			break;
 		}
@@ -380,7 +380,7 @@ static void sim_close(struct fabric *f)
 			child_kill(&f->child[i]);
 			child_done(&f->child[i]);
 		}
-	guard_sweep(f->cluster.marker, f->cluster.guard, NULL, 0);
+	guard_sweep_descendants(f->cluster.marker, f->cluster.guard);
 	if (f->pinned)
 		sched_setaffinity(0, sizeof f->old_cpus, &f->old_cpus);
 	router_done(&f->router);
