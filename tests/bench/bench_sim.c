@@ -44,6 +44,8 @@ struct bench {
 	int64_t began, ready; /* real time */
 	int64_t virtual_s;
 	struct result result;
+	char marker[32];
+	struct guard *guard;
 };
 
 static _Noreturn void die(const char *what)
@@ -246,21 +248,14 @@ static const struct lab lab = { .id = "bench", .title = "bench", .stage = 1, .te
 
 static void run(struct bench *b, int which, const char *store_path)
 {
-	/* The guard makes this process the one that orphans come to, as in the program itself. */
 	struct err e = { "" };
-	char marker[32];
-	snprintf(marker, sizeof marker, "bench-%ld", (long)getpid());
-	struct guard *guard = guard_start(marker, &e);
-	if (!guard)
-		die(e.text);
 	struct run_spec spec = { .lab = &lab, .test = &tests[which], .fabric = &fabric_sim, .argv = b->node.argv, .cwd = ".",
-		.seed = 1, .first = 1, .core = sched_getcpu(), .marker = marker, .guard = guard, .store_path = store_path,
+		.seed = 1, .first = 1, .core = sched_getcpu(), .marker = b->marker, .guard = b->guard, .store_path = store_path,
 		.real_limit_ns = 3600 * NS_PER_S, .watch_ctx = b };
 	if (which != TEST_IDLE)
 		b->began = clock_ns();
 	if (run_test(&spec, &b->result, &e) != 0 || b->result.verdict != VERDICT_PASS)
 		die(b->result.seen ? b->result.seen : e.text);
-	guard_stop(guard);
 }
 
 static int bench_steps(struct bench *b, char **argv)
@@ -345,10 +340,17 @@ int main(int argc, char **argv)
 {
 	struct bench b = { 0 };
 	signal(SIGPIPE, SIG_IGN);
+	/* As in the program itself: while the process is small. It makes this process the one that orphans come to. */
+	struct err e;
+	snprintf(b.marker, sizeof b.marker, "bench-%ld", (long)getpid());
+	b.guard = guard_start(b.marker, &e);
+	if (!b.guard)
+		die(e.text);
 	for (size_t i = 0; i < ARRAY_LEN(benches); i++)
 		if (argc == benches[i].arguments + 2 && strcmp(argv[1], benches[i].name) == 0) {
 			int rc = benches[i].run(&b, argv + 2);
 			result_done(&b.result);
+			guard_stop(b.guard);
 			return rc;
 		}
 	die("steps SLICES STEPS STORE BARE NODE | start ROUNDS MEGABYTES BARE NODE | idle SECONDS NODE");
