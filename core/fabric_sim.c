@@ -35,6 +35,7 @@ struct fabric {
 	struct router router;
 	struct child child[NODES_MAX];
 	bool init_pending[NODES_MAX]; /* was given init and has not been read since */
+	int inits;                    /* how many of them */
 	int64_t now;
 	unsigned quiet; /* how often there was nothing to do */
 	unsigned steps;
@@ -89,6 +90,12 @@ static struct fabric *sim_open(const struct cluster *c, struct err *e)
 	return f;
 }
 
+static void set_init_pending(struct fabric *f, int node, bool pending)
+{
+	f->inits += pending - f->init_pending[node];
+	f->init_pending[node] = pending;
+}
+
 /* --- the end of a node --- */
 
 /* Only at the end of a step: else the order of log and messages in the trace would follow from real time. */
@@ -109,7 +116,7 @@ static void down(struct fabric *f, int node, int64_t status, struct slice text)
 	child_kill(c);
 	take_log(f, node, true);
 	child_done(c);
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	router_exit(&f->router, f->now, node, status, text);
 }
 
@@ -269,14 +276,14 @@ static void read_step(struct fabric *f, int node)
 			end_node(f, node, "wrote more than the limits allow and was ended");
 			break;
 		}
-		if (how == CHILD_MORE && s.deadline)
+		if (how == CHILD_MORE)
 			continue;
-		if (!s.deadline)
+		if (!s.deadline) /* counted from the first tick on: most steps need no clock */
 			s.deadline = clock_ns() + limit;
-		if (how == CHILD_AGAIN && look_up(f, node, &s))
+		if (look_up(f, node, &s))
 			break;
 	}
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	if (c->pid)
 		take_log(f, node, false);
 	const struct route_node *n = &f->router.node[node];
@@ -333,7 +340,7 @@ static int sim_start(struct fabric *f, int node, struct err *e)
 	if (f->cluster.guard)
 		guard_announce(f->cluster.guard, f->child[node].pid);
 	struct slice line = router_start(&f->router, f->now, node);
-	f->init_pending[node] = true;
+	set_init_pending(f, node, true);
 	child_write(&f->child[node], line.s, line.n); /* a node that is gone already is noticed by the read */
 	return 0;
 }
@@ -380,7 +387,7 @@ static int sim_fault(struct fabric *f, const struct fault *fault, struct err *e)
 /* Reads the answers to init of all that were started, in the order of the nodes. */
 static void collect_inits(struct fabric *f)
 {
-	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+	for (int i = 0; f->inits > 0 && i < f->cluster.lanes->nodes; i++)
 		if (f->init_pending[i])
 			read_step(f, i);
 }
@@ -455,7 +462,7 @@ static void sim_close(struct fabric *f)
 			child_kill(&f->child[i]);
 			child_done(&f->child[i]);
 		}
-	guard_sweep(f->cluster.marker, f->cluster.guard, NULL, 0);
+	guard_sweep_descendants(f->cluster.marker, f->cluster.guard);
 	if (f->pinned)
 		sched_setaffinity(0, sizeof f->old_cpus, &f->old_cpus);
 	router_done(&f->router);

@@ -147,6 +147,14 @@ static void do_job(struct job *j, const char *marker, struct guard *guard, int c
 	j->done = true;
 }
 
+/* Runs on sim sweep only what descends from them; whoever else has the marker ends here. */
+static void guard_end(const char *marker, struct guard *guard)
+{
+	if (guard)
+		guard_sweep(marker, guard, NULL, 0);
+	guard_stop(guard);
+}
+
 /* The k'th processor that this process may use. */
 static int core_number(int k)
 {
@@ -179,7 +187,7 @@ static int run_here(struct job *jobs, size_t n, bool (*ended)(void *, struct job
 		if (!ended(ctx, &jobs[i]))
 			break;
 	}
-	guard_stop(guard);
+	guard_end(marker, guard);
 	return 0;
 }
 
@@ -196,7 +204,7 @@ int jobs_run_one(struct run_spec *spec, struct result *r, struct err *e,
 	spec->guard = guard;
 	spec->core = spec->fabric->deterministic ? sched_getcpu() : -1;
 	int rc = run_test_with(spec, r, e, keep, ctx);
-	guard_stop(guard);
+	guard_end(marker, guard);
 	spec->marker = NULL;
 	spec->guard = NULL;
 	return rc;
@@ -239,7 +247,7 @@ static void worker_main(struct job *jobs, int k, int from, int to, pid_t parent)
 		json_decref(doc);
 		result_done(&jobs[i].result);
 	}
-	guard_stop(guard);
+	guard_end(marker, guard);
 	_exit(guard ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 

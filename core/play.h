@@ -79,7 +79,7 @@ struct play {
 	const char *init_remark[NODES_MAX]; /* what was wrong with its answer to init; arena or static; NULL: nothing */
 	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
-	struct buf body, request; /* owned; the request that is being made, without and with its msg_id */
+	struct buf body;         /* owned; the request that is being made, without its msg_id */
 	struct nemesis_run *nemesis;
 	void *lab_data;
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
