@@ -44,6 +44,9 @@ struct fabric {
 	bool pinned;
 };
 
+/* A little more than router_log takes: so it is always router_log that ends it, and says so. */
+enum { LOG_KEPT = LOG_BYTES_MAX + 65536 };
+
 static void on_tick(int sig)
 {
 	(void)sig; /* its only work is to interrupt read() */
@@ -104,7 +107,7 @@ static void take_log(struct fabric *f, int node, bool last)
 	struct child *c = &f->child[node];
 	struct slice line;
 	int rounds = last ? DRAIN_ROUNDS : 1; /* somebody that left the node's group may write for ever */
-	while (rounds-- > 0 && child_soak_err(c, LOG_BYTES_MAX) > 0)
+	while (rounds-- > 0 && child_soak_err(c, LOG_KEPT) > 0)
 		;
 	while (line_next(&c->err_buf, LOG_LINE_MAX, last, &line) != LINE_NONE)
 		router_log(&f->router, f->now, node, line);
@@ -233,7 +236,7 @@ static void read_rest(struct fabric *f, int node, struct step *s)
 static bool look_up(struct fabric *f, int node, struct step *s)
 {
 	struct child *c = &f->child[node];
-	s->loud = child_soak_err(c, LOG_BYTES_MAX) > 0; /* a node that blocks on a full stderr goes on */
+	s->loud = child_soak_err(c, LOG_KEPT) > 0; /* a node that blocks on a full stderr goes on */
 	if (child_reap(c))
 		read_rest(f, node, s);
 	else if (child_reads_no_more(c))
