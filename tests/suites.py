@@ -109,7 +109,8 @@ def fuzzers():
     for path in sorted((ROOT / BUILD / "fuzz").glob("fuzz_*")):
         if path.suffix == "":
             folder = ROOT / "tests" / "fuzz" / "corpus" / path.name.replace("fuzz_", "")
-            yield Suite(f"{path.name}, 20 s", [path, "-max_total_time=20", "-verbosity=0", "new-inputs", folder])
+            command = 'mkdir new-inputs && exec "$0" -max_total_time=20 -verbosity=0 new-inputs "$1"'
+            yield Suite(f"{path.name}, 20 s", ["sh", "-c", command, path, folder])
 
 
 def everything():
