@@ -81,7 +81,7 @@ $(BUILD)/tests/replay_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/r
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(CORE) $(BUILD)/labs.c
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -Icore -I$(BUILD) \
-		-DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' -o $@ $< $(CORE) $(LABS) $(BUILD)/labs.c $(LIBS)
+		-DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' -o $@ $< $(filter-out core/cmd.c core/cmd_%.c,$(CORE)) $(LABS) $(BUILD)/labs.c $(LIBS)
 
 .PHONY: deps-build deps-try deps-test deps-all programs
 deps-%:
@@ -117,6 +117,25 @@ strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=gcc BUILD=build-gcc programs
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
 
+# --- speed ---
+BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store copy_node node_echo node_broadcast)
+
+$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libdlab.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/bench/copy_node: tests/bench/copy_node.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=c11 -O2 $(WARN) -o $@ $<
+
+# Built as a learner would.
+$(BUILD)/tests/bench/node_%: solutions/%/c core/sdk/c/dlab.h
+	@mkdir -p $(@D)
+	$(call say,CC,$</$*.c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ $</$*.c -lm
+
+.PHONY: bench
+bench: $(BENCHES) $(BUILD)/dlab ## how fast this build is, beside its goals (BENCH_FULL=1: 1,000 seeds)
+	@BUILD=$(BUILD) tests/bench/run.py
+
 # The man page and the completions are printed by the program itself, so they are those of this version.
 MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -142,5 +161,5 @@ uninstall: ## remove what install put there
 clean: ## remove what was built
 	rm -rf $(BUILD) build-asan build-gcc build-clang
 
--include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d) $(BUILD)/core/main.d
+-include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/bench/*.d) $(BUILD)/core/main.d
 .SECONDARY:

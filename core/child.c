@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -23,6 +24,8 @@ enum {
 	READ_LEAST = 4096,      /* the buffer grows when less room than this is left */
 	STDIN_PIPE = 256 * 1024,/* asked for, not demanded: some lines of the greatest length fit */
 	KILL_LIMIT_MS = 1000,
+	SOAK_ROUNDS = 16,       /* a child that never stops writing must not hold us for ever */
+	OOM_SCORE = 500,        /* when memory runs out, the kernel takes the children before the harness */
 };
 
 /* --- descriptors --- */
@@ -205,6 +208,18 @@ static int spawn(pid_t *pid, const struct child_spec *spec, const struct ends *e
 	return bad;
 }
 
+/* Without effect where /proc says no. */
+static void prefer_for_oom(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dprintf(fd, "%d", OOM_SCORE);
+	close(fd);
+}
+
 int child_spawn(struct child *c, const struct child_spec *spec, struct err *err)
 {
 	*c = (struct child){ .in = -1, .out = -1, .err = -1 };
@@ -224,6 +239,7 @@ int child_spawn(struct child *c, const struct child_spec *spec, struct err *err)
 		ends_close(e.ours);
 		return bad;
 	}
+	prefer_for_oom(c->pid);
 	c->in = e.ours[0];
 	c->out = e.ours[1];
 	c->err = e.ours[2];
@@ -242,7 +258,7 @@ static void line_make_room(struct line_buf *b)
 		b->at = 0;
 	}
 	if (b->cap - b->n < READ_LEAST) {
-		b->cap = b->n + READ_MOST;
+		b->cap = b->n + (b->n / 2 > READ_MOST ? b->n / 2 : READ_MOST);
 		b->s = xrealloc(b->s, b->cap);
 	}
 }
@@ -274,6 +290,19 @@ enum child_read child_fill_err(struct child *c)
 {
 	size_t got;
 	return fill(c->err, &c->err_buf, &got);
+}
+
+size_t child_soak_err(struct child *c, size_t max)
+{
+	size_t sum = 0, got = 1;
+	for (int i = 0; i < SOAK_ROUNDS && got > 0; i++) {
+		size_t unread = c->err_buf.n - c->err_buf.at;
+		fill(c->err, &c->err_buf, &got);
+		sum += got;
+		if (unread + got > max)
+			c->err_buf.n = c->err_buf.at + (unread > max ? unread : max);
+	}
+	return sum;
 }
 
 /* The newline at or after `at`, or NULL; bytes that were looked at once are not looked at again. */
@@ -425,6 +454,33 @@ void child_kill(struct child *c)
 	/* What SIGKILL does not end (another user's program, a hung disk) is not waited for. */
 	if (!child_reap(c))
 		end_with(c, SIGKILL);
+}
+
+bool child_reads_no_more(const struct child *c)
+{
+	struct pollfd p = { .fd = c->in };
+	return c->in >= 0 && poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+bool child_stopped(const struct child *c)
+{
+	siginfo_t info = { 0 };
+	return c->pid != 0 && !c->reaped && waitid(P_PID, (id_t)c->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+		info.si_pid == c->pid;
+}
+
+uint64_t child_memory(const struct child *c)
+{
+	char text[128] = "";
+	unsigned long long pages = 0;
+	snprintf(text, sizeof text, "/proc/%d/statm", (int)c->pid);
+	int fd = c->pid != 0 ? open(text, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return sscanf(text, "%*u %llu", &pages) == 1 ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 void child_done(struct child *c)

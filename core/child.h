@@ -44,6 +44,9 @@ enum child_read { CHILD_MORE, CHILD_EOF, CHILD_AGAIN };
  * max + 64 KiB, whatever the child writes. */
 enum child_read child_fill_out(struct child *);
 enum child_read child_fill_err(struct child *);
+/* Empties stderr without waiting, a megabyte at most, and keeps up to `max` unread bytes of it; what comes beyond
+ * them is dropped. Returns how many bytes came. */
+size_t child_soak_err(struct child *, size_t max);
 
 enum line_kind { LINE_NONE, LINE_WHOLE, LINE_TOO_LONG, LINE_LAST /* at end of file, without its newline */ };
 /* Takes the next line out of the buffer; it is borrowed until the next fill. `eof`: the rest counts as a line.
@@ -58,6 +61,12 @@ int child_write(struct child *, const char *, size_t n);
 void child_kill(struct child *);
 /* Reaps without waiting: true when it has ended (status is set). What is left of its group is killed. */
 bool child_reap(struct child *);
+/* True when nobody holds the other end of its stdin any more. */
+bool child_reads_no_more(const struct child *);
+/* True when it is stopped (SIGSTOP and its like), whoever did that. */
+bool child_stopped(const struct child *);
+/* Bytes of memory that its first process holds (resident); 0 when that is not known. */
+uint64_t child_memory(const struct child *);
 /* Closes the pipes and frees the buffers; the process must have been reaped. */
 void child_done(struct child *);
 

@@ -18,7 +18,7 @@ enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 
 struct options {
 	const char *test, *fabric, *json, *junit;
-	int64_t seed, seeds, jobs, nodes;
+	int64_t seed, seeds, jobs, first;
 	bool check_determinism, keep_all, first_failure;
 	struct skip_set skip;
 };
@@ -51,6 +51,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		return take_skip(x, value);
 	else if (strcmp(o->name, "seed") == 0)
 		return cmd_number(&cmd_test, o->name, value, 0, INT64_MAX / 2, &x->seed);
+	else if (strcmp(o->name, "first") == 0)
+		return cmd_number(&cmd_test, o->name, value, 0, 1, &x->first);
 	else if (strcmp(o->name, "seeds") == 0)
 		return cmd_number(&cmd_test, o->name, value, 1, SEEDS_MAX, &x->seeds);
 	else if (strcmp(o->name, "jobs") == 0)
@@ -131,7 +133,8 @@ static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64
 {
 	const struct options *o = p->options;
 	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd,
-		.seed = seed, .first = 1, .core = -1, .skip = o->skip, .store_failed_only = o->seeds > 1 && !o->keep_all };
+		.seed = seed, .first = (int)o->first, .core = -1, .skip = o->skip,
+		.store_failed_only = o->seeds > 1 && !o->keep_all };
 	j->twice = o->check_determinism;
 	j->store_path = xasprintf("%s/%s.%s.%s.%llu%s.db", p->runs, p->lab->id, t->id, p->fabric->name,
 		(unsigned long long)seed, skip_is_empty(&o->skip) ? "" : ".skip");
@@ -200,7 +203,7 @@ static bool job_ended(void *ctx, struct job *j)
 		report_progress(stdout, &p->style, &p->tests[p->line]);
 	if (p->options->first_failure && j->result.verdict != VERDICT_PASS)
 		return false;
-	return !p->start_failed && j->result.verdict != VERDICT_WORLD;
+	return !p->start_failed && j->result.verdict != VERDICT_WORLD && !ferror(stdout); /* nobody reads: head -1 */
 }
 
 static void print_rest(struct plan *p)
@@ -210,9 +213,7 @@ static void print_rest(struct plan *p)
 			record_test(p, &p->tests[p->line]);
 		report_test_line(stdout, &p->style, &p->tests[p->line]);
 	}
-	for (size_t i = 0; i < p->tests_n; i++)
-		if (p->tests[i].worst)
-			report_failure(stdout, &p->style, &p->report, &p->tests[i]);
+	report_failures(stdout, &p->style, &p->report);
 	report_lab_tail(stdout, &p->style, &p->report);
 	if (p->start_failed && p->tests_n > 1)
 		printf("The other tests were not run: a node that does not start fails them all.\n");
@@ -334,11 +335,18 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 	if (!after && !words)
 		return cmd_usage(&cmd_test, "%s", e->text);
 	p->cwd = after ? realpath(".", NULL) : xstrdup(w->root);
+	if (!p->cwd) {
+		err_errno(e, "cannot find the current folder");
+		command_free(words);
+		return cmd_world(e);
+	}
 	struct buf typed = BUF_EMPTY;
+	buf_str(&typed, o->first == 0 ? " --first 0" : "");
 	if (after)
 		command_print(&typed, after);
-	p->words = typed.n ? typed.s : xstrdup("");
-	p->argv = p->cwd ? command_resolve(after ? after : words, p->cwd, e) : NULL;
+	p->words = xstrdup(buf_cstr(&typed));
+	buf_done(&typed);
+	p->argv = command_resolve(after ? after : words, p->cwd, e);
 	command_free(words);
 	if (!p->argv)
 		return cmd_usage(&cmd_test, "%s", e->text);
@@ -348,15 +356,16 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 
 static int run(int argc, char **argv)
 {
-	struct options o = { .seed = 1, .seeds = 1, .jobs = 1 };
+	struct options o = { .seed = 1, .seeds = 1, .jobs = 1, .first = 1 };
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
 	int rc = cmd_parse(&cmd_test, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
-	if (workspace_open(&w, &e) != 0)
-		return cmd_usage(&cmd_test, "%s", e.text);
+	rc = workspace_open(&w, &e);
+	if (rc != 0)
+		return rc == WORKSPACE_NOWHERE ? cmd_world(&e) : cmd_usage(&cmd_test, "%s", e.text);
 	struct plan p = { .options = &o, .style = style_of(stdout) };
 	rc = choose_lab(&words, &w, &p.lab);
 	if (rc == 0)
@@ -380,6 +389,7 @@ static const struct cmd_option options[] = {
 	{ "fabric", 'f', "NAME", "sim (virtual time, repeatable; default) or proc (real processes, wall clock)", "sim proc" },
 	{ "seed", 's', "N", "the first seed; the same seed gives the same run on sim (default 1)", NULL },
 	{ "seeds", 'n', "N", "how many seeds to run, from the first on (default 1)", NULL },
+	{ "first", 0, "N", "number in the first node's name, 0 or 1 (default 1; nodes written for Maelstrom may count on n0)", "0 1" },
 	{ "jobs", 'j', "N", "worker processes, each on a core of its own (default 1)", NULL },
 	{ "check-determinism", 0, NULL, "run each seed twice and name the first event that differs", NULL },
 	{ "skip", 0, "LIST", "leave out these operations and faults, as `dlab shrink` prints them: 0-7,9-", NULL },

@@ -6,7 +6,7 @@
  * 3. What a node does wrong (crash, garbage, silence) is an event, never an error return.
  * 4. A fault that the fabric cannot inject is refused with a reason, never ignored; `can` says so beforehand.
  * 5. The fabric says init to a node that was started and holds back every other message to it until it has
- *    answered; then comes READY. A node that fails to answer gives EXIT or NOTE events and never READY.
+ *    answered, but what a service says (it was asked by the node); then comes READY. A node that fails to answer gives EXIT or NOTE events and never READY.
  * 6. After close() no process of the cluster lives. */
 #ifndef DLAB_FABRIC_H
 #define DLAB_FABRIC_H
@@ -17,6 +17,9 @@
 #include "event.h"
 #include "fault.h"
 #include "lanes.h"
+
+/* Of the init that c0 says to each node. */
+enum { INIT_MSG_ID = 1 };
 
 enum cluster_kind { CLUSTER_LINES, CLUSTER_SOCKETS };
 
@@ -64,6 +67,9 @@ struct fabric_ops {
 	int (*next)(struct fabric *, int64_t until_ns, struct event *, struct err *);
 	int64_t (*now)(const struct fabric *);
 	void (*close)(struct fabric *);
+	/* Gives the nodes a moment of real time and looks whether one speaks that must not: NULL where all may speak at any
+	 * time. What it finds comes from next(). */
+	void (*settle)(struct fabric *);
 	/* The node's process, 0 while it is down; and the port of a CLUSTER_SOCKETS node on 127.0.0.1. NULL where there is none. */
 	pid_t (*pid)(const struct fabric *, int node);
 	int (*port)(const struct fabric *, int node);

@@ -20,13 +20,16 @@
 #include "guard.h"
 #include "route.h"
 
-enum { BACKLOG_MAX = 16 << 20, CONNECT_EVERY_MS = 10, REAP_EVERY_MS = 100 };
+enum { BACKLOG_MAX = 16 << 20, CONNECT_EVERY_MS = 10, REAP_EVERY_MS = 100, EXIT_WAIT_MS = 1000, DRAIN_ROUNDS = 64 };
 
 struct proc_node {
 	struct child child;
 	struct buf backlog; /* what it has not read yet */
 	size_t backlog_at;
 	bool out_eof;
+	int64_t closed_at;   /* when it was seen to have closed stdout or stdin: it is about to end, or is ended; 0: not */
+	const char *closed;  /* static; which of them */
+	bool stop_told;
 	uint64_t bytes_seen; /* without a whole line since */
 	int port;
 	int64_t connect_at;  /* CLUSTER_SOCKETS: when to try its port again; 0: it is ready */
@@ -141,7 +144,7 @@ static void take_logs(struct fabric *f, int node, bool last)
 		how = child_fill_err(c);
 		while (line_next(&c->err_buf, LOG_LINE_MAX, last && how != CHILD_MORE, &line) != LINE_NONE)
 			router_log(&f->router, f->now, node, line);
-	} while (how == CHILD_MORE && (last || ++rounds < 16));
+	} while (how == CHILD_MORE && ++rounds < (last ? DRAIN_ROUNDS : 16)); /* somebody may write for ever */
 	if (how == CHILD_EOF && c->err >= 0) {
 		close(c->err);
 		c->err = -1;
@@ -156,8 +159,8 @@ static void end_child(struct fabric *f, int node, int64_t status, struct slice t
 	child_done(&n->child);
 	buf_done(&n->backlog);
 	n->backlog_at = 0;
-	n->out_eof = false;
-	n->connect_at = 0;
+	n->out_eof = n->stop_told = false;
+	n->closed_at = n->connect_at = 0;
 	n->bytes_seen = 0;
 	router_exit(&f->router, f->now, node, status, text);
 }
@@ -192,6 +195,21 @@ static void reaped(struct fabric *f, int node)
 	buf_done(&text);
 }
 
+static void end_with_reason(struct fabric *f, int node, const char *why)
+{
+	end_child(f, node, 1000 + SIGKILL, slice_of(why));
+}
+
+/* It may be on its way out; if it is not, look_after ends it. A server of raw sockets needs neither pipe. */
+static void pipe_closed(struct fabric *f, int node, const char *which)
+{
+	struct proc_node *n = &f->node[node];
+	if (n->closed_at || f->cluster.kind == CLUSTER_SOCKETS)
+		return;
+	n->closed_at = f->now;
+	n->closed = which;
+}
+
 static void read_out(struct fabric *f, int node)
 {
 	struct proc_node *n = &f->node[node];
@@ -201,23 +219,32 @@ static void read_out(struct fabric *f, int node)
 	take_lines(f, node, how == CHILD_EOF);
 	if (!n->child.pid)
 		return;
-	if (n->bytes_seen > BYTES_PER_STEP)
-		end_child(f, node, 1000 + SIGKILL, SLICE("wrote more than the limits allow and was ended"));
-	else if (how == CHILD_EOF)
+	if (n->bytes_seen > BYTES_PER_STEP) {
+		end_with_reason(f, node, "wrote more than the limits allow and was ended");
+	} else if (how == CHILD_EOF) {
 		n->out_eof = true;
+		pipe_closed(f, node, "stdout");
+	}
 }
 
 /* --- writing --- */
 
+/* How much of it was taken. What cannot be written any more counts as taken. */
+static size_t write_some(struct fabric *f, int node, const char *s, size_t n)
+{
+	ssize_t w = write(f->node[node].child.in, s, n);
+	if (w >= 0)
+		return (size_t)w;
+	if (errno == EAGAIN || errno == EINTR)
+		return 0;
+	pipe_closed(f, node, "stdin");
+	return n;
+}
+
 static void flush_backlog(struct fabric *f, int node)
 {
 	struct proc_node *n = &f->node[node];
-	size_t left = n->backlog.n - n->backlog_at;
-	if (left == 0)
-		return;
-	ssize_t w = write(n->child.in, n->backlog.s + n->backlog_at, left);
-	if (w > 0)
-		n->backlog_at += (size_t)w;
+	n->backlog_at += write_some(f, node, n->backlog.s + n->backlog_at, n->backlog.n - n->backlog_at);
 	if (n->backlog_at == n->backlog.n)
 		n->backlog.n = n->backlog_at = 0;
 }
@@ -227,17 +254,15 @@ static void write_line(struct fabric *f, int node, struct slice line)
 	struct proc_node *n = &f->node[node];
 	if (n->backlog.n > n->backlog_at) {
 		if (n->backlog.n - n->backlog_at > BACKLOG_MAX) {
-			end_child(f, node, 1000 + SIGKILL, SLICE("does not read its stdin, and was ended"));
+			end_with_reason(f, node, "does not read its stdin, and was ended");
 			return;
 		}
 		buf_slice(&n->backlog, line);
 		return;
 	}
-	ssize_t w = write(n->child.in, line.s, line.n);
-	if (w < 0)
-		w = 0; /* EAGAIN: later; EPIPE: the end of its stdout tells */
-	if ((size_t)w < line.n)
-		buf_add(&n->backlog, line.s + w, line.n - (size_t)w);
+	size_t taken = write_some(f, node, line.s, line.n);
+	if (taken < line.n)
+		buf_add(&n->backlog, line.s + taken, line.n - taken);
 }
 
 /* --- waiting --- */
@@ -252,8 +277,8 @@ static int64_t next_wake(const struct fabric *f, int64_t until_ns)
 	for (int i = 0; i < f->cluster.lanes->nodes; i++) {
 		if (f->node[i].connect_at && f->node[i].connect_at < wake)
 			wake = f->node[i].connect_at;
-		/* its stdout is closed and it has not ended yet: look again soon */
-		if (f->node[i].out_eof && f->now + 2 * NS_PER_MS < wake)
+		/* it has closed a pipe and not ended yet: look again soon */
+		if ((f->node[i].closed_at || f->node[i].out_eof) && f->now + 2 * NS_PER_MS < wake)
 			wake = f->now + 2 * NS_PER_MS;
 	}
 	return wake;
@@ -291,10 +316,8 @@ static void handle_poll(struct fabric *f, const struct pollfd *fd, int node)
 		read_out(f, node);
 	else if (fd->fd == n->child.err)
 		take_logs(f, node, false);
-	else if (fd->fd == n->child.in && (fd->revents & POLLOUT))
-		flush_backlog(f, node);
 	else if (fd->fd == n->child.in)
-		n->backlog.n = n->backlog_at = 0; /* it has closed its stdin */
+		flush_backlog(f, node);
 }
 
 static int wait_nodes(struct fabric *f, int64_t wake, struct err *e)
@@ -315,6 +338,48 @@ static int wait_nodes(struct fabric *f, int64_t wake, struct err *e)
 	return 0;
 }
 
+/* A node that answers nothing because it stands still; the judge sees only the silence. */
+static void tell_stop(struct fabric *f, int node)
+{
+	struct proc_node *n = &f->node[node];
+	if (n->stop_told || f->router.node[node].paused || !child_stopped(&n->child))
+		return;
+	n->stop_told = true;
+	router_say(&f->router, f->now, EVENT_LINT, node, 0, SLICE("is stopped (SIGSTOP, or a read from a terminal)"));
+}
+
+static void end_silent(struct fabric *f, int node)
+{
+	bool stopped = child_stopped(&f->node[node].child);
+	end_with_reason(f, node, stopped ? "is stopped (SIGSTOP, or a read from a terminal), and was ended" :
+		"did not answer init, and was ended");
+}
+
+/* Now and then: what a node does wrong without a sign on the pipes that are waited for. */
+static void look_at_node(struct fabric *f, int node)
+{
+	struct proc_node *n = &f->node[node];
+	const struct route_node *r = &f->router.node[node];
+	tell_stop(f, node);
+	if (child_reads_no_more(&n->child))
+		pipe_closed(f, node, "stdin");
+	if (child_memory(&n->child) > (uint64_t)NODE_MEMORY_MB << 20) {
+		char why[96];
+		snprintf(why, sizeof why, "used more than %d MB of memory and was ended", NODE_MEMORY_MB);
+		end_with_reason(f, node, why);
+	} else if (f->cluster.kind == CLUSTER_LINES && r->phase == NODE_INIT && !r->paused &&
+		   f->now - r->init_sent_ns > f->cluster.init_limit_ns) {
+		end_silent(f, node);
+	}
+}
+
+static void end_closed(struct fabric *f, int node)
+{
+	char why[64];
+	snprintf(why, sizeof why, "closed its %s and was ended", f->node[node].closed);
+	end_with_reason(f, node, why);
+}
+
 static void look_after(struct fabric *f)
 {
 	bool all = f->now >= f->reap_at;
@@ -322,8 +387,12 @@ static void look_after(struct fabric *f)
 		f->reap_at = f->now + REAP_EVERY_MS * NS_PER_MS;
 	for (int i = 0; i < f->cluster.lanes->nodes; i++) {
 		struct proc_node *n = &f->node[i];
-		if (n->child.pid && (n->out_eof || all) && child_reap(&n->child))
+		if (n->child.pid && (n->closed_at || n->out_eof || all) && child_reap(&n->child))
 			reaped(f, i);
+		else if (n->child.pid && n->closed_at && f->now - n->closed_at > EXIT_WAIT_MS * NS_PER_MS)
+			end_closed(f, i);
+		else if (n->child.pid && all)
+			look_at_node(f, i);
 		if (n->connect_at && n->connect_at <= f->now)
 			try_port(f, i);
 	}
@@ -400,6 +469,8 @@ static void kill_node(struct fabric *f, int node)
 	if (!f->node[node].child.pid)
 		return;
 	take_lines(f, node, false); /* what it said before is said */
+	if (!f->node[node].child.pid)
+		return;
 	router_say(&f->router, f->now, EVENT_KILL, node, 0, SLICE_NONE);
 	end_child(f, node, 1000 + SIGKILL, SLICE("was killed by the lab"));
 }

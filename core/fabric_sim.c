@@ -10,7 +10,9 @@
 #include "fabric.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@
 #include "guard.h"
 #include "route.h"
 
-enum { TICK_US = 50000, EXIT_WAIT_MS = 1000, QUIET_CHECK = 64 };
+enum { TICK_US = 50000, EXIT_WAIT_MS = 1000, QUIET_CHECK = 64, MEMORY_CHECK = 1024, SETTLE_MS = 50, DRAIN_ROUNDS = 4 };
 
 /* After init_ok and nothing more for so long, the node does not know lockstep. */
 static const int64_t NO_DONE_NS = 2 * NS_PER_S;
@@ -33,12 +35,17 @@ struct fabric {
 	struct router router;
 	struct child child[NODES_MAX];
 	bool init_pending[NODES_MAX]; /* was given init and has not been read since */
+	int inits;                    /* how many of them */
 	int64_t now;
 	unsigned quiet; /* how often there was nothing to do */
+	unsigned steps;
 	struct sigaction old_alarm;
 	cpu_set_t old_cpus;
 	bool pinned;
 };
+
+/* A little more than router_log takes: so it is always router_log that ends it, and says so. */
+enum { LOG_KEPT = LOG_BYTES_MAX + 65536 };
 
 static void on_tick(int sig)
 {
@@ -86,33 +93,38 @@ static struct fabric *sim_open(const struct cluster *c, struct err *e)
 	return f;
 }
 
+static void set_init_pending(struct fabric *f, int node, bool pending)
+{
+	f->inits += pending - f->init_pending[node];
+	f->init_pending[node] = pending;
+}
+
 /* --- the end of a node --- */
 
-static void drain_log(struct fabric *f, int node, bool last)
+/* Only at the end of a step: else the order of log and messages in the trace would follow from real time. */
+static void take_log(struct fabric *f, int node, bool last)
 {
 	struct child *c = &f->child[node];
 	struct slice line;
-	enum child_read how;
-	do {
-		how = child_fill_err(c);
-		enum line_kind kind;
-		while ((kind = line_next(&c->err_buf, LOG_LINE_MAX, last && how != CHILD_MORE, &line)) != LINE_NONE)
-			router_log(&f->router, f->now, node, line);
-	} while (how == CHILD_MORE);
+	int rounds = last ? DRAIN_ROUNDS : 1; /* somebody that left the node's group may write for ever */
+	while (rounds-- > 0 && child_soak_err(c, LOG_KEPT) > 0)
+		;
+	while (line_next(&c->err_buf, LOG_LINE_MAX, last, &line) != LINE_NONE)
+		router_log(&f->router, f->now, node, line);
 }
 
 static void down(struct fabric *f, int node, int64_t status, struct slice text)
 {
 	struct child *c = &f->child[node];
 	child_kill(c);
-	drain_log(f, node, true);
+	take_log(f, node, true);
 	child_done(c);
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	router_exit(&f->router, f->now, node, status, text);
 }
 
-/* End of file on stdout: the process has ended, is about to, or has closed its stdout. */
-static void ended(struct fabric *f, int node)
+/* End of file on stdout, or nobody reads stdin: the process has ended, is about to, or has closed a pipe. */
+static void ended(struct fabric *f, int node, const char *closed)
 {
 	struct child *c = &f->child[node];
 	int64_t limit = clock_ns() + EXIT_WAIT_MS * NS_PER_MS;
@@ -121,7 +133,7 @@ static void ended(struct fabric *f, int node)
 	struct buf text = BUF_EMPTY;
 	int64_t status = 0;
 	if (!c->reaped) {
-		buf_str(&text, "closed its stdout and was ended");
+		buf_printf(&text, "closed its %s and was ended", closed);
 	} else {
 		child_print_status(&text, c->status);
 		status = WIFSIGNALED(c->status) ? 1000 + WTERMSIG(c->status) : WEXITSTATUS(c->status);
@@ -142,6 +154,7 @@ struct step {
 	int64_t lines, bytes;
 	int64_t deadline; /* real time, ns */
 	bool done;
+	bool loud;        /* it writes to stderr so much that both pipes must be watched */
 };
 
 /* Takes the complete lines out of the buffer. True when the step is over. */
@@ -172,7 +185,9 @@ static void stuck(struct fabric *f, int node)
 {
 	struct route_node *n = &f->router.node[node];
 	const char *text = "did not say \"done\" in time, and was ended";
-	if (n->phase == NODE_INIT)
+	if (child_stopped(&f->child[node]))
+		text = "is stopped (SIGSTOP, or a read from a terminal), and was ended";
+	else if (n->phase == NODE_INIT)
 		text = "did not answer init, and was ended";
 	else if (f->init_pending[node])
 		text = "answered init and did not say \"done\": it does not know lockstep. Use the SDK, write "
@@ -183,11 +198,64 @@ static void stuck(struct fabric *f, int node)
 static bool too_late(struct fabric *f, int node, struct step *s)
 {
 	int64_t now = clock_ns();
-	drain_log(f, node, false); /* a node that blocks on a full stderr goes on */
 	bool silent_after_init = f->init_pending[node] && f->router.node[node].phase == NODE_READY;
 	if (silent_after_init && s->deadline > now + NO_DONE_NS)
 		s->deadline = now + NO_DONE_NS;
 	return now > s->deadline;
+}
+
+static bool eats_memory(struct fabric *f, int node)
+{
+	if (child_memory(&f->child[node]) <= (uint64_t)NODE_MEMORY_MB << 20)
+		return false;
+	char why[96];
+	snprintf(why, sizeof why, "used more than %d MB of memory and was ended", NODE_MEMORY_MB);
+	end_node(f, node, why);
+	return true;
+}
+
+/* The process has ended, but a child of its own may hold its stdout, so that no end of file comes: what it said
+ * before is read, and no more. */
+static void read_rest(struct fabric *f, int node, struct step *s)
+{
+	struct child *c = &f->child[node];
+	enum child_read how = CHILD_MORE;
+	fcntl(c->out, F_SETFL, O_NONBLOCK);
+	while (how == CHILD_MORE && s->bytes < BYTES_PER_STEP) {
+		uint64_t before = c->out_bytes;
+		how = child_fill_out(c);
+		s->bytes += (int64_t)(c->out_bytes - before);
+		if (take_lines(f, node, s, how != CHILD_MORE))
+			break;
+	}
+	if (c->pid)
+		ended(f, node, "stdout");
+}
+
+/* What a read that waits is interrupted for. True when the step is over. */
+static bool look_up(struct fabric *f, int node, struct step *s)
+{
+	struct child *c = &f->child[node];
+	s->loud = child_soak_err(c, LOG_KEPT) > 0; /* a node that blocks on a full stderr goes on */
+	if (child_reap(c))
+		read_rest(f, node, s);
+	else if (child_reads_no_more(c))
+		ended(f, node, "stdin");
+	else if (too_late(f, node, s))
+		stuck(f, node);
+	else
+		return eats_memory(f, node);
+	return true;
+}
+
+/* A read of stdout that waits; when stderr is full again and again, one that empties both. */
+static enum child_read read_more(struct fabric *f, int node, const struct step *s)
+{
+	struct child *c = &f->child[node];
+	struct pollfd fds[] = { { .fd = c->out, .events = POLLIN }, { .fd = c->err, .events = POLLIN } };
+	if (s->loud && poll(fds, ARRAY_LEN(fds), TICK_US / 1000) >= 0 && !fds[0].revents)
+		return CHILD_AGAIN;
+	return child_fill_out(c);
 }
 
 /* Reads until the node says done, ends, floods or takes too long. */
@@ -200,10 +268,10 @@ static void read_step(struct fabric *f, int node)
 	for (;;) {
 		if (take_lines(f, node, &s, false))
 			break;
-		enum child_read how = child_fill_out(c);
+		enum child_read how = read_more(f, node, &s);
 		if (how == CHILD_EOF) {
 			if (!take_lines(f, node, &s, true))
-				ended(f, node);
+				ended(f, node, "stdout");
 			break;
 		}
 		if (c->out_bytes - before > BYTES_PER_STEP) {
@@ -211,18 +279,21 @@ static void read_step(struct fabric *f, int node)
 			end_node(f, node, "wrote more than the limits allow and was ended");
 			break;
 		}
-		if (how == CHILD_MORE && s.deadline)
+		if (how == CHILD_MORE)
 			continue;
-		if (!s.deadline)
+		if (!s.deadline) /* counted from the first tick on: most steps need no clock */
 			s.deadline = clock_ns() + limit;
-		if (how == CHILD_AGAIN && too_late(f, node, &s)) {
-			stuck(f, node);
+		if (look_up(f, node, &s))
 			break;
-		}
 	}
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	if (c->pid)
-		drain_log(f, node, false);
+		take_log(f, node, false);
+	const struct route_node *n = &f->router.node[node];
+	if (c->pid && s.done && n->phase == NODE_INIT && !n->asked_service)
+		end_node(f, node, "said \"done\" before it had answered init, and was ended");
+	if (c->pid && ++f->steps % MEMORY_CHECK == 0)
+		eats_memory(f, node);
 }
 
 /* A node that wrote since its last done runs something of its own. */
@@ -230,9 +301,9 @@ static bool wrote_after_done(struct fabric *f, int node)
 {
 	struct child *c = &f->child[node];
 	int waiting = 0;
-	if (c->out_buf.at == c->out_buf.n && (ioctl(c->out, FIONREAD, &waiting) != 0 || waiting == 0))
-		return false;
-	child_fill_out(c);
+	bool some = ioctl(c->out, FIONREAD, &waiting) == 0 && waiting > 0;
+	if (some)
+		child_fill_out(c);
 	struct slice line = { c->out_buf.s + c->out_buf.at, c->out_buf.n - c->out_buf.at };
 	const char *end = line.n ? memchr(line.s, '\n', line.n) : NULL;
 	if (end)
@@ -251,7 +322,7 @@ static void step(struct fabric *f, int node, struct slice line)
 		return;
 	if (child_write(c, line.s, line.n) != 0) {
 		if (errno == EPIPE)
-			ended(f, node);
+			ended(f, node, "stdin");
 		else
 			end_node(f, node, "does not read its stdin, and was ended");
 		return;
@@ -272,7 +343,7 @@ static int sim_start(struct fabric *f, int node, struct err *e)
 	if (f->cluster.guard)
 		guard_announce(f->cluster.guard, f->child[node].pid);
 	struct slice line = router_start(&f->router, f->now, node);
-	f->init_pending[node] = true;
+	set_init_pending(f, node, true);
 	child_write(&f->child[node], line.s, line.n); /* a node that is gone already is noticed by the read */
 	return 0;
 }
@@ -319,16 +390,22 @@ static int sim_fault(struct fabric *f, const struct fault *fault, struct err *e)
 /* Reads the answers to init of all that were started, in the order of the nodes. */
 static void collect_inits(struct fabric *f)
 {
-	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+	for (int i = 0; f->inits > 0 && i < f->cluster.lanes->nodes; i++)
 		if (f->init_pending[i])
 			read_step(f, i);
 }
 
-static bool anyone_speaks_unasked(struct fabric *f)
+static bool has_spoken(const struct child *c)
+{
+	return c->out_buf.at < c->out_buf.n;
+}
+
+/* What was read already is seen every time; asking the pipes costs a system call for each. */
+static bool anyone_speaks_unasked(struct fabric *f, bool ask)
 {
 	bool any = false;
 	for (int i = 0; i < f->cluster.lanes->nodes; i++)
-		if (f->child[i].pid && wrote_after_done(f, i))
+		if (f->child[i].pid && (ask || has_spoken(&f->child[i])) && wrote_after_done(f, i))
 			any = true;
 	return any;
 }
@@ -343,7 +420,7 @@ static int sim_next(struct fabric *f, int64_t until_ns, struct event *event, str
 			return 1;
 		int64_t due = link_due(f->router.link);
 		if (due > until_ns) {
-			if (++f->quiet % QUIET_CHECK == 0 && anyone_speaks_unasked(f))
+			if (anyone_speaks_unasked(f, ++f->quiet % QUIET_CHECK == 0))
 				continue;
 			f->now = until_ns;
 			return 0;
@@ -356,6 +433,21 @@ static int sim_next(struct fabric *f, int64_t until_ns, struct event *event, str
 		if (link_pop(f->router.link, f->now, &item) && router_deliver(&f->router, f->now, &item, &node, &line))
 			step(f, node, line);
 	}
+}
+
+/* Virtual time passes a request's time limit at once; a thread of a node needs real time to show itself. */
+static void sim_settle(struct fabric *f)
+{
+	struct pollfd fds[NODES_MAX];
+	nfds_t n = 0;
+	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+		if (f->child[i].pid)
+			fds[n++] = (struct pollfd){ .fd = f->child[i].out, .events = POLLIN };
+	int64_t limit = clock_ns() + SETTLE_MS * NS_PER_MS;
+	for (int64_t left; (left = limit - clock_ns()) > 0;) /* our own ticks interrupt it */
+		if (poll(fds, n, (int)(left / NS_PER_MS) + 1) > 0)
+			break;
+	anyone_speaks_unasked(f, true);
 }
 
 static int64_t sim_now(const struct fabric *f)
@@ -373,7 +465,7 @@ static void sim_close(struct fabric *f)
 			child_kill(&f->child[i]);
 			child_done(&f->child[i]);
 		}
-	guard_sweep(f->cluster.marker, f->cluster.guard, NULL, 0);
+	guard_sweep_descendants(f->cluster.marker, f->cluster.guard);
 	if (f->pinned)
 		sched_setaffinity(0, sizeof f->old_cpus, &f->old_cpus);
 	router_done(&f->router);
@@ -387,6 +479,7 @@ const struct fabric_ops fabric_sim = {
 	.post = sim_post,
 	.fault = sim_fault,
 	.next = sim_next,
+	.settle = sim_settle,
 	.now = sim_now,
 	.close = sim_close,
 	.can = (1u << FAULT_KIND_COUNT) - 1,

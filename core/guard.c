@@ -8,10 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +36,7 @@ enum {
 struct guard {
 	pid_t pid;
 	int pipe; /* write end */
+	char *folder; /* PATH_MAX bytes, shared with the guard process; empty: none */
 };
 
 /* --- the list of processes --- */
@@ -306,6 +310,84 @@ static void sweep_reap(const struct hunt *h, const struct processes *l)
 			waitpid(l->a[i].pid, NULL, WNOHANG);
 }
 
+/* --- is anybody left at all? ---
+ *
+ * Every descendant of a subreaper has a chain of living parents up to it, so when it has no child there is nobody to
+ * hunt. A thread's list of children only grows while we look, since nobody but us reaps: it can be trusted. */
+
+enum left { LEFT_NOBODY, LEFT_UNKNOWN /* a dead one was reaped: its children are ours now */, LEFT_SOMEBODY };
+
+/* Appends all of a file under /proc. */
+static bool file_read(const char *path, struct buf *b)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n;
+	do {
+		buf_room(b, 1024);
+		n = read(fd, b->s + b->n, b->cap - b->n - 1);
+		b->n += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	close(fd);
+	return n == 0;
+}
+
+static enum left children_look(const struct hunt *h, const char *list)
+{
+	enum left left = LEFT_NOBODY;
+	for (char *end;; list = end) {
+		pid_t pid = (pid_t)strtol(list, &end, 10);
+		if (end == list)
+			return left;
+		if (hunt_spares(h, pid))
+			continue;
+		if (waitpid(pid, NULL, WNOHANG) != pid)
+			return LEFT_SOMEBODY;
+		left = LEFT_UNKNOWN;
+	}
+}
+
+/* The children of all threads of this process. */
+static enum left threads_look(const struct hunt *h)
+{
+	enum left left = LEFT_NOBODY;
+	struct buf children = BUF_EMPTY;
+	DIR *threads = opendir("/proc/self/task");
+	for (struct dirent *d; threads && left != LEFT_SOMEBODY && (d = readdir(threads));) {
+		char path[64];
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%.20s/children", d->d_name);
+		children.n = 0;
+		/* A kernel without these lists, or a thread that has just ended: no answer. */
+		enum left one = file_read(path, &children) ? children_look(h, buf_cstr(&children)) : LEFT_SOMEBODY;
+		left = one > left ? one : left;
+	}
+	if (threads)
+		closedir(threads);
+	buf_done(&children);
+	return threads ? left : LEFT_SOMEBODY;
+}
+
+static bool nobody_is_left(const struct hunt *h)
+{
+	int subreaper = 0;
+	if (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) != 0 || !subreaper)
+		return false;
+	enum left left;
+	do
+		left = threads_look(h);
+	while (left == LEFT_UNKNOWN);
+	return left == LEFT_NOBODY;
+}
+
+int guard_sweep_descendants(const char *marker, const struct guard *g)
+{
+	struct hunt look = { .spared = g ? g->pid : 0 };
+	return nobody_is_left(&look) ? 0 : guard_sweep(marker, g, NULL, 0);
+}
+
 int guard_sweep(const char *marker, const struct guard *g, const pid_t *keep, size_t n_keep)
 {
 	char *entry = marker_entry(marker);
@@ -348,7 +430,8 @@ static void announced_add(struct announced *t, pid_t pid)
 	if (pid <= 1)
 		return;
 	if (t->n == t->cap) {
-		announced_prune(t);
+		if (t->n > 0)
+			announced_prune(t);
 		/* Grown when half of it lives, so that a prune is always paid for by as many announcements. */
 		if (t->n >= t->cap / 2) {
 			t->cap = t->cap ? 2 * t->cap : ANNOUNCED_FIRST;
@@ -449,7 +532,21 @@ static void guard_listen(struct announced *t)
 	}
 }
 
-static _Noreturn void guard_main(const char *marker, int pipe_end, int harness)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	remove(path);
+	return 0;
+}
+
+void folder_remove(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static _Noreturn void guard_main(const char *marker, int pipe_end, int harness, const char *folder)
 {
 	guard_detach(pipe_end, harness);
 	char *entry = marker_entry(marker);
@@ -459,6 +556,8 @@ static _Noreturn void guard_main(const char *marker, int pipe_end, int harness)
 		.entry = entry, .self = process_self(), .announced = t.a, .n_announced = t.n, .doom = guard_doom,
 	};
 	hunt_run(&h, GUARD_LIMIT_MS);
+	if (folder[0] == '/')
+		folder_remove(folder);
 	_exit(0);
 }
 
@@ -483,14 +582,14 @@ static int pipe_above_standard(int fd[2])
 	return -1;
 }
 
-static pid_t guard_fork(const char *marker, const int fd[2])
+static pid_t guard_fork(const char *marker, const int fd[2], const char *folder)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int harness = self < 0 ? -1 : fcntl(self, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(fd[1]);
-		guard_main(marker, fd[0], harness);
+		guard_main(marker, fd[0], harness, folder);
 	}
 	int saved = errno;
 	if (self >= 0)
@@ -504,23 +603,30 @@ static pid_t guard_fork(const char *marker, const int fd[2])
 struct guard *guard_start(const char *marker, struct err *e)
 {
 	int fd[2];
-	if (pipe_above_standard(fd) != 0) {
-		err_errno(e, "cannot make the guard's pipe");
+	char *folder = mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (folder == MAP_FAILED) {
+		err_errno(e, "cannot make the guard's memory");
 		return NULL;
 	}
-	pid_t pid = guard_fork(marker, fd);
+	if (pipe_above_standard(fd) != 0) {
+		err_errno(e, "cannot make the guard's pipe");
+		munmap(folder, PATH_MAX);
+		return NULL;
+	}
+	pid_t pid = guard_fork(marker, fd, folder);
 	if (pid < 0)
 		err_errno(e, "cannot start the guard");
 	close(fd[0]);
 	if (pid < 0) {
 		close(fd[1]);
+		munmap(folder, PATH_MAX);
 		return NULL;
 	}
 	/* A guard that is stopped must not stop the harness. */
 	fcntl(fd[1], F_SETFL, O_NONBLOCK);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	struct guard *g = xmalloc(sizeof *g);
-	*g = (struct guard){ .pid = pid, .pipe = fd[1] };
+	*g = (struct guard){ .pid = pid, .pipe = fd[1], .folder = folder };
 	return g;
 }
 
@@ -531,6 +637,11 @@ void guard_announce(struct guard *g, pid_t pid)
 		n = write(g->pipe, &pid, sizeof pid);
 	while (n < 0 && errno == EINTR);
 	/* When it is lost, the marker is left, and for the living harness the sweep. */
+}
+
+void guard_folder(struct guard *g, const char *path)
+{
+	snprintf(g->folder, PATH_MAX, "%s", path ? path : "");
 }
 
 pid_t guard_pid(const struct guard *g)
@@ -547,5 +658,6 @@ void guard_stop(struct guard *g)
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	close(g->pipe);
+	munmap(g->folder, PATH_MAX);
 	free(g);
 }

@@ -28,6 +28,11 @@ struct guard *guard_start(const char *marker, struct err *);
 /* Tells the guard of a child that leads a session or a group (child_spawn's do). Never waits; a guard that has
  * died is no error. The caller ignores SIGPIPE. */
 void guard_announce(struct guard *, pid_t);
+/* A folder (an absolute path) that the guard removes after the harness has died in mid-run; NULL: there is none any
+ * more. One at a time. */
+void guard_folder(struct guard *, const char *path);
+/* Removes a folder and all that is in it, as far as that is allowed; does not follow links. */
+void folder_remove(const char *path);
 pid_t guard_pid(const struct guard *);
 /* Ends the guard without killing anything else, and frees. NULL is harmless. */
 void guard_stop(struct guard *);
@@ -37,5 +42,9 @@ void guard_stop(struct guard *);
  * dead child of this process that is not in `keep`: a struct child that is not kept reads as killed afterwards.
  * Returns how many it killed. */
 int guard_sweep(const char *marker, const struct guard *, const pid_t *keep, size_t n_keep);
+/* For the end of one run of many: the same with nothing kept, when a descendant is left; nearly free when none is. A
+ * stranger with the marker (a node asked another daemon to start it) then lives until the next guard_sweep: call that
+ * once at the end of all. */
+int guard_sweep_descendants(const char *marker, const struct guard *);
 
 #endif

@@ -73,6 +73,7 @@ int main(int argc, char **argv)
 {
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN); /* a node that is gone is an error of write, not our end */
+	signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
 	if (argc < 2) {
 		cmd_print_all(stderr);
 		return EXIT_USAGE;

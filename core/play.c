@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, EVENTS_PER_LOOK = 1024 };
+enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16 };
 
 const struct network LAB_NETWORK = { .mean_ns = NS_PER_MS, .dist = DIST_EXPONENTIAL };
 
@@ -181,7 +181,7 @@ static void lint_once(struct play *p, int node, unsigned kind, const char *text)
 		trace_text(p, EVENT_LINT, node, text);
 }
 
-enum lint_kind { LINT_LATE, LINT_NOTHING, LINT_SHAPE, LINT_TYPE };
+enum lint_kind { LINT_LATE, LINT_NOTHING, LINT_SHAPE, LINT_TYPE, LINT_INIT };
 
 static const struct reply_shape *shape_of(const struct play *p, struct slice type)
 {
@@ -248,14 +248,31 @@ static void answer_op(struct play *p, struct op *op, const struct event *e)
 	}
 }
 
+/* The harness holds back all else until a node has answered init, so what it says to c0 before that is about init. */
+static void init_reply(struct play *p, const struct event *e)
+{
+	struct slice type = trace_type_name(p->trace, e->type);
+	bool ok = slice_is(type, "init_ok");
+	if (ok && e->arg == INIT_MSG_ID)
+		return;
+	const char *text = "answered init without in_reply_to: it must be the msg_id of the request, 1";
+	if (!ok)
+		text = play_text(p, "answered init with a \"%.*s\" instead of init_ok", SLICE_ARG(type));
+	else if (e->arg >= 0)
+		text = play_text(p, "answered init with in_reply_to %lld: it must be the msg_id of the request, 1", (long long)e->arg);
+	if (!p->init_remark[e->src])
+		p->init_remark[e->src] = text;
+	lint_once(p, e->src, LINT_INIT, text);
+}
+
 static void client_reply(struct play *p, const struct event *e)
 {
 	int number = e->dst - lane_client(&p->lanes, 0);
 	struct client *c = &p->client[number];
 	if (c->op && e->arg == c->awaited)
 		answer_op(p, c->op, e);
-	else if (slice_is(trace_type_name(p->trace, e->type), "init_ok"))
-		return;
+	else if (number == 0 && !p->ready[e->src])
+		init_reply(p, e);
 	else if (e->arg >= 1 && e->arg <= c->msg_id)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
 	else if (p->thrown & lane_bit(e->src))
@@ -343,10 +360,14 @@ static const struct event *first_bad(const struct play *p, int node)
 	return NULL;
 }
 
-static const char *start_hint(struct play *p, const struct event *bad)
+static const char *start_hint(struct play *p, const struct event *bad, bool by_itself)
 {
+	if (by_itself && p->result->stderr_tail)
+		return "it ended before it had answered: the last lines of its stderr are shown here";
 	if (p->lab->kind == LAB_SOCKETS)
 		return "listen on the address in the environment variable DLAB_LISTEN (host:port), and accept connections for ever";
+	if (!bad && p->result->stderr_tail)
+		return "it ended before it answered init: the last lines of its stderr, shown here, say why";
 	if (!bad)
 		return "the first line on stdin is init. Answer it with one line on stdout: {\"src\":\"n1\",\"dest\":\"c0\","
 		       "\"body\":{\"type\":\"init_ok\",\"in_reply_to\":1}}, and flush stdout after each line";
@@ -356,17 +377,18 @@ static const char *start_hint(struct play *p, const struct event *bad)
 		SLICE_ARG(bad->text));
 }
 
-static _Noreturn void fail_start(struct play *p, int node, const char *seen, uint64_t evidence)
+static _Noreturn void fail_start(struct play *p, int node, const char *seen, uint64_t evidence, bool by_itself)
 {
 	const struct event *bad = first_bad(p, node);
 	p->result->start_failed = true;
-	if (bad)
-		seen = play_text(p, "%s. Before that it %s", seen, bad_text(bad->why));
+	const char *before = bad ? bad_text(bad->why) : p->init_remark[node];
+	if (before)
+		seen = play_text(p, "%s. Before that it %s", seen, before);
 	bool sockets = p->lab->kind == LAB_SOCKETS;
 	FAIL(p, .rule = sockets ? "a node accepts connections" : "a node answers init",
 		.expected = sockets ? "the port in DLAB_LISTEN accepts connections within 10 s" :
 			"every node answers init with init_ok within 10 s",
-		.seen = seen, .hint = start_hint(p, bad), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
+		.seen = seen, .hint = start_hint(p, bad, by_itself), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
 }
 
 static void node_ended(struct play *p, const struct event *e)
@@ -382,13 +404,23 @@ static void node_ended(struct play *p, const struct event *e)
 		return;
 	const char *name = lane_name(&p->lanes, node);
 	if (!was_ready)
-		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq);
+		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq, e->arg != 1000 + SIGKILL);
 	const struct event *bad = first_bad(p, node);
 	FAIL(p, .rule = "a node does not end by itself", .expected = "every node runs until the test is over",
 		.seen = play_text(p, "%s %.*s", name, SLICE_ARG(e->text)),
 		.hint = p->result->stderr_tail ? "the last lines of its stderr are shown here" :
 			"catch the error, or print to stderr where you are: the last lines are shown here",
 		.nodes = lane_bit(node), .evidence = { bad ? bad->seq : e->seq, bad ? e->seq : 0 });
+}
+
+/* The request of an operation is in the trace now: several that were asked at once have a place each. */
+static void note_call(struct play *p, const struct event *e)
+{
+	if (!lane_is_client(&p->lanes, e->src))
+		return;
+	struct op *op = p->client[e->src - lane_client(&p->lanes, 0)].op;
+	if (op && op->node == e->dst && slice_eq(op->request, e->text))
+		op->call_seq = e->seq;
 }
 
 static void count_bite(struct play *p, const struct event *e)
@@ -410,6 +442,8 @@ static void handle(struct play *p, const struct event *given)
 	case EVENT_PAUSE: p->paused[e->src] = true; break;
 	case EVENT_RESUME: p->paused[e->src] = false; break;
 	case EVENT_KILL: p->killed[e->src] = true; break;
+	case EVENT_SEND:
+	case EVENT_CALL: note_call(p, e); break;
 	case EVENT_REPLY: client_reply(p, e); break;
 	case EVENT_EXIT:
 		if (!p->killed[e->src])
@@ -439,17 +473,21 @@ static void look_at_limits(struct play *p)
 	if (trace_count(p->trace) > EVENTS_LIMIT)
 		FAIL(p, .rule = "a run stays below 5,000,000 events", .expected = "far fewer messages",
 			.seen = "the nodes send without end", .hint = "look for two nodes that answer each other's answers");
+	if (p->arena.total > (size_t)MEMORY_LIMIT_MB << 20)
+		FAIL(p, .rule = "a run stays below 2 GB of messages", .expected = "fewer or shorter messages",
+			.seen = "the nodes write without end");
 	int64_t limit = p->spec->real_limit_ns ? p->spec->real_limit_ns : 120 * NS_PER_S;
-	if (trace_count(p->trace) % EVENTS_PER_LOOK == 0 && clock_ns() - p->real_began_ns > limit)
+	if (p->looks++ % LOOKS_PER_CLOCK == 0 && clock_ns() - p->real_began_ns > limit)
 		play_unknown(p, play_text(p, "the run took more than %lld s of real time", (long long)(limit / NS_PER_S)));
 }
 
 bool play_pump_one(struct play *p, int64_t until_ns)
 {
-	int64_t now = play_now(p);
-	int64_t wake = until_ns > now ? until_ns : now;
+	int64_t now = play_now(p), wake = until_ns;
 	if (p->agenda_n && p->agenda[0].t_ns < wake)
-		wake = p->agenda[0].t_ns > now ? p->agenda[0].t_ns : now;
+		wake = p->agenda[0].t_ns;
+	if (wake < now)
+		wake = now;
 	struct event e;
 	int got = p->ops->next(p->fabric, wake, &e, &p->err);
 	if (got < 0)
@@ -512,6 +550,13 @@ static void look_at_deadline(struct play *p, void *arg)
 	c->watched = false;
 	if (!c->op)
 		return;
+	if (play_now(p) >= c->deadline_ns && p->ops->settle && !p->settled) {
+		p->settled = true;
+		p->ops->settle(p->fabric);
+		c->watched = true;
+		play_agenda_add(p, play_now(p), look_at_deadline, c); /* after what was found */
+		return;
+	}
 	if (play_now(p) >= c->deadline_ns) {
 		end_op(p, c->op, OP_MAYBE, -1);
 		return;
@@ -533,13 +578,21 @@ static void set_deadline(struct play *p, struct client *c, int64_t deadline_ns)
 static struct slice with_msg_id(struct play *p, struct slice body, int64_t msg_id)
 {
 	assert(body.n >= 2 && body.s[body.n - 1] == '}');
-	struct buf *b = &p->request;
-	b->n = 0;
-	buf_add(b, body.s, body.n - 1);
-	buf_str(b, ",\"msg_id\":");
-	buf_int(b, msg_id);
-	buf_char(b, '}');
-	return arena_copy(&p->arena, buf_as_slice(b));
+	static const char key[] = ",\"msg_id\":";
+	enum { KEY_N = sizeof key - 1 };
+	char tail[24];
+	size_t at = sizeof tail;
+	tail[--at] = '}';
+	do
+		tail[--at] = (char)('0' + msg_id % 10);
+	while (msg_id /= 10);
+	size_t n = body.n - 1 + KEY_N + sizeof tail - at;
+	char *s = arena_alloc(&p->arena, n + 1);
+	memcpy(s, body.s, body.n - 1);
+	memcpy(s + body.n - 1, key, KEY_N);
+	memcpy(s + body.n - 1 + KEY_N, tail + at, sizeof tail - at);
+	s[n] = '\0';
+	return (struct slice){ s, n };
 }
 
 void play_call(struct play *p, struct op *op, int client, struct slice body, int64_t timeout_ms)
@@ -554,7 +607,7 @@ void play_call(struct play *p, struct op *op, int client, struct slice body, int
 	op->return_ns = INT64_MAX;
 	op->request = with_msg_id(p, body, c->awaited);
 	op->call_ns = play_now(p);
-	op->call_seq = trace_count(p->trace) + 1; /* the CALL, or what comes just before it */
+	op->call_seq = trace_count(p->trace) + 1; /* until the CALL is there: note_call */
 	post(p, lane_client(&p->lanes, client), op->node, op->request, &type);
 	op->f = type.s;
 	set_deadline(p, c, op->call_ns + timeout_ms * NS_PER_MS);
@@ -648,7 +701,8 @@ const json_t *play_need_answer(struct play *p, const struct op *op)
 		.expected = play_text(p, "a reply of type %s_ok, in_reply_to the request's msg_id", op->f),
 		.seen = why_no_answer(p, op),
 		.hint = unsupported ? play_text(p, "your node has no handler for \"%s\" yet: write one that replies %s_ok", op->f,
-			op->f) : play_text(p, "the request was %.*s", SLICE_ARG(op->request)),
+			op->f) : play_text(p, "the request was %.*s%s", SLICE_ARG(op->request), op->answer.n ? "" :
+			". Each request needs one line in reply, to the client that asked, flushed at once"),
 		.nodes = lane_bit(op->node), .t_ns = op->return_seq ? op->return_ns : 0,
 		.evidence = { op->call_seq, op->return_seq });
 }

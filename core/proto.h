@@ -19,7 +19,10 @@ enum {
 	BYTES_PER_STEP = 16 << 20,/* bytes in answer to one line (sim) */
 	BAD_LINES_MAX = 200,      /* BAD events of one node that are kept; the next one ends the node */
 	LOG_LINE_MAX = 4096,      /* a line of stderr; the rest is cut */
-	LOG_LINES_MAX = 100000,   /* LOG events of one node; the rest is counted only */
+	LOG_LINES_MAX = 100000,   /* LOG events of one node; the rest is dropped, which a lint tells once */
+	LOG_BYTES_MAX = 16 << 20, /* bytes of stderr of one node; likewise */
+	NODE_MEMORY_MB = 1024,    /* resident memory of a node's process; more ends the node. No rlimit: those that count
+				   * address space or mappings forbid sanitizers, V8 and Go's race detector to start */
 	TIMERS_MAX = 1024,        /* timers of one node at a time */
 	TIMER_MS_MAX = 86400000   /* a day */
 };

@@ -7,7 +7,7 @@
 
 extern char **environ;
 
-enum { BAD_TEXT_MAX = 300, INIT_MSG_ID = 1 };
+enum { BAD_TEXT_MAX = 300 };
 
 /* What the SDKs write after every line: every second line of a simulation, so it is worth knowing by heart. */
 #define DONE_LINE "{\"dest\":\"dlab\",\"body\":{\"type\":\"done\"}}"
@@ -148,6 +148,8 @@ struct slice router_start(struct router *r, int64_t now, int node)
 	n->paused = false;
 	n->incarnation++;
 	n->bad = n->logs = 0;
+	n->log_bytes = 0;
+	n->asked_service = false;
 	n->init_sent_ns = now;
 	char *dir = node_data_dir(r->cluster, node);
 	/* The folder's path differs from run to run; the trace must not, so it holds the init without it. */
@@ -223,10 +225,17 @@ void router_pause(struct router *r, int64_t now, int node, bool pause)
 void router_log(struct router *r, int64_t now, int node, struct slice line)
 {
 	struct route_node *n = &r->node[node];
-	if (++n->logs > LOG_LINES_MAX)
+	if (n->logs > LOG_LINES_MAX)
 		return;
 	if (line.n > LOG_LINE_MAX)
 		line.n = LOG_LINE_MAX;
+	n->log_bytes += line.n + 1;
+	if (n->log_bytes > LOG_BYTES_MAX)
+		n->logs = LOG_LINES_MAX;
+	if (++n->logs > LOG_LINES_MAX) {
+		lint(r, now, node, "writes so much to stderr that the rest of it is not kept");
+		return;
+	}
 	router_say(r, now, EVENT_LOG, node, 0, line);
 }
 
@@ -275,6 +284,7 @@ static void peer_line(struct router *r, int64_t now, int node, int dst, const st
 	struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
 		.arg = e->in_reply_to, .text = item.body, .type = item.type };
 	router_push(r, &sent);
+	r->node[node].asked_service |= lane_is_service(r->cluster->lanes, dst);
 	if (link_send(r->link, now, &item) == 0)
 		drop(r, now, &item, DROP_LOSS);
 }
@@ -336,10 +346,12 @@ uint64_t router_post(struct router *r, int64_t now, const struct parcel *p)
 	return item.msg;
 }
 
-static bool node_takes(const struct router *r, int node)
+/* A service speaks only when asked; some nodes ask it before they answer init, and wait. */
+static bool node_takes(const struct router *r, int node, int src)
 {
 	const struct route_node *n = &r->node[node];
-	return n->phase == NODE_READY && (r->live || !n->paused);
+	bool listens = n->phase == NODE_READY || (n->phase == NODE_INIT && lane_is_service(r->cluster->lanes, src));
+	return listens && (r->live || !n->paused);
 }
 
 /* A client's message that cannot be delivered at once is a SEND; its RECV or DROP follows. */
@@ -355,7 +367,7 @@ static void announce_late(struct router *r, int64_t now, struct link_item *item)
 
 static bool deliver_timer(struct router *r, int64_t now, const struct link_item *item, int *node, struct slice *line)
 {
-	if (!node_takes(r, item->dst)) {
+	if (!node_takes(r, item->dst, LANE_DLAB)) {
 		if (r->node[item->dst].phase != NODE_DOWN)
 			hold(&r->node[item->dst], item);
 		return false;
@@ -383,7 +395,7 @@ static bool deliver_to_node(struct router *r, int64_t now, struct link_item *ite
 		drop(r, now, item, DROP_CUT);
 		return false;
 	}
-	if (!node_takes(r, item->dst)) {
+	if (!node_takes(r, item->dst, item->src)) {
 		announce_late(r, now, item);
 		hold(n, item);
 		return false;

@@ -26,7 +26,9 @@ struct route_node {
 	int incarnation;         /* how often it was started */
 	int bad;                 /* BAD events of this incarnation */
 	int logs;                /* LOG events of this incarnation */
+	uint64_t log_bytes;      /* of their texts */
 	bool no_src_seen;        /* that lint was given */
+	bool asked_service;      /* of this incarnation: an answer may come before it has answered init */
 	int64_t init_sent_ns;
 	struct item_list held;
 	struct buf last_line;    /* what it was given last, to recognise an echo */

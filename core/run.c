@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "explain.h"
+#include "guard.h"
 #include "play.h"
 #include "sock.h"
 
@@ -35,15 +35,6 @@ void result_done(struct result *r)
 
 /* --- the nodes' folders --- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
-
 /* A shared lock says that the folder is in use as long as this process lives: `dlab clean` removes those that it can
  * lock for itself. False when it was quicker and the folder is gone. A file system without locks is no obstacle. */
 static bool lock_data_root(const char *path, int *lock)
@@ -60,7 +51,7 @@ static char *make_data_root(int *lock, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
 	for (int tries = 0; tries < DATA_ROOT_TRIES; tries++) {
-		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
 		bool made = mkdtemp(path);
 		if (!made)
 			err_errno(e, "cannot make a folder for the nodes (%s)", path);
@@ -68,6 +59,8 @@ static char *make_data_root(int *lock, struct err *e)
 			return path;
 		else
 			err_errno(e, "cannot use the folder for the nodes (%s)", path);
+		if (made)
+			rmdir(path);
 		free(path);
 		if (!made)
 			return NULL;
@@ -75,10 +68,11 @@ static char *make_data_root(int *lock, struct err *e)
 	return NULL;
 }
 
-static void remove_data_root(char *path)
+static void remove_data_root(char *path, struct guard *guard)
 {
-	if (path)
-		nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	folder_remove(path);
+	if (guard)
+		guard_folder(guard, NULL);
 	free(path);
 }
 
@@ -129,12 +123,19 @@ static int finish_store(struct play *p, struct err *e)
 		.evidence = r->evidence, .evidence_n = n };
 	int rc = store_finish(p->store, &meta, e);
 	p->store = NULL;
+	if (rc == 0 && rename(p->part_path, p->spec->store_path) != 0)
+		return err_errno(e, "cannot name the run file %s", p->spec->store_path);
 	return rc;
 }
 
+/* Another process may be writing the same run at this moment: each writes a file of its own, and the last to end
+ * gives it the name. */
 static int open_store(struct play *p, struct err *e)
 {
-	p->store = store_create(p->spec->store_path, p->trace, e);
+	const char *path = p->spec->store_path;
+	size_t n = strlen(path), stem = n > 3 && strcmp(path + n - 3, ".db") == 0 ? n - 3 : n;
+	p->part_path = xasprintf("%.*s.part%ld.db", (int)stem, path, (long)getpid());
+	p->store = store_create(p->part_path, p->trace, e);
 	if (!p->store)
 		return -1;
 	describe(p);
@@ -180,7 +181,7 @@ static void set_up(struct play *p, const struct run_spec *spec, struct result *r
 	rng_seed(&p->rng, rng_derive(spec->seed, 3));
 	for (int i = 0; i < NODES_MAX; i++)
 		p->exit_status[i] = -1;
-	p->client[0].msg_id = 1; /* "c0" says init */
+	p->client[0].msg_id = INIT_MSG_ID; /* "c0" says init */
 	p->cluster = (struct cluster){
 		.lanes = &p->lanes, .arena = &p->arena, .argv = spec->argv, .cwd = spec->cwd, .seed = spec->seed,
 		.kind = spec->lab->kind == LAB_SOCKETS ? CLUSTER_SOCKETS : CLUSTER_LINES,
@@ -199,8 +200,8 @@ static void tear_down(struct play *p)
 		json_decref(p->docs[i]);
 	free(p->docs);
 	free(p->agenda);
+	free(p->part_path);
 	buf_done(&p->body);
-	buf_done(&p->request);
 	services_free(p->services);
 	history_free(p->history);
 	trace_free(p->trace);
@@ -309,11 +310,13 @@ typedef void (*keep_fn)(void *ctx, const struct trace *, const struct history *)
 
 static int run_open(struct play *p, keep_fn keep, void *ctx, struct err *e)
 {
-	p->fabric = p->ops->open(&p->cluster, e);
-	if (!p->fabric)
+	/* Before the fabric keeps this thread on one core: the writer's thread is to use the others. */
+	if (p->spec->store_path && !p->spec->store_failed_only && open_store(p, e) != 0)
 		return -1;
-	if (p->spec->store_path && !p->spec->store_failed_only && open_store(p, e) != 0) {
-		p->ops->close(p->fabric);
+	p->fabric = p->ops->open(&p->cluster, e);
+	if (!p->fabric) {
+		store_abandon(p->store);
+		p->store = NULL;
 		return -1;
 	}
 	if (setjmp(p->stop) == 0)
@@ -344,12 +347,14 @@ int run_test_with(const struct run_spec *spec, struct result *r, struct err *e, 
 	struct play *p = xcalloc(1, sizeof *p);
 	set_up(p, spec, r);
 	p->cluster.data_root = root;
+	if (spec->guard)
+		guard_folder(spec->guard, root);
 	int rc = run_open(p, keep, ctx, e);
 	if (rc != 0)
 		r->verdict = VERDICT_WORLD;
 	tear_down(p);
 	free(p);
-	remove_data_root(root);
+	remove_data_root(root, spec->guard);
 	close(lock);
 	return rc;
 }

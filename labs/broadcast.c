@@ -569,25 +569,44 @@ static int first_node(lane_set set)
 	return node;
 }
 
+/* The number before which we stand is a msg_id or an in_reply_to. */
+static bool is_envelope_number(struct slice text, size_t at)
+{
+	static const char *const keys[] = { "\"msg_id\"", "\"in_reply_to\"" };
+	while (at > 0 && (is_space(text.s[at - 1]) || text.s[at - 1] == ':'))
+		at--;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		size_t n = strlen(keys[i]);
+		if (at >= n && memcmp(text.s + at - n, keys[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static bool holds_number(struct slice text, const char *number)
 {
 	size_t n = strlen(number);
 	for (size_t i = 0; i + n <= text.n; i++)
-		if (memcmp(text.s + i, number, n) == 0 && (i == 0 || text.s[i - 1] < '0' || text.s[i - 1] > '9') &&
-			(i + n == text.n || text.s[i + n] < '0' || text.s[i + n] > '9'))
+		if (memcmp(text.s + i, number, n) == 0 && (i == 0 || !is_digit(text.s[i - 1])) &&
+			(i + n == text.n || !is_digit(text.s[i + n])) && !is_envelope_number(text, i))
 			return true;
 	return false;
 }
 
-/* The first message that was dropped and has the value in it; to one of these nodes. */
-static const struct event *dropped_with(struct play *p, const struct op *add, lane_set to)
+/* The next event of a kind, from a place on, of a message between nodes that has the value in it; to one of `to`. */
+static const struct event *next_with(struct play *p, int kind, uint64_t from, int64_t value, lane_set to)
 {
 	const struct trace *t = play_trace(p);
-	const char *number = play_text(p, "%lld", (long long)add->value);
-	for (uint64_t s = add->call_seq; s <= trace_count(t); s++) {
+	const char *number = play_text(p, "%lld", (long long)value);
+	for (uint64_t s = from; s <= trace_count(t); s++) {
 		const struct event *e = trace_at(t, s);
-		if (e->kind == EVENT_DROP && lane_is_node(play_lanes(p), e->dst) && (to & lane_bit(e->dst)) &&
-			holds_number(trace_body(t, e), number))
+		if (e->kind == kind && lane_is_node(play_lanes(p), e->src) && lane_is_node(play_lanes(p), e->dst) &&
+			(to & lane_bit(e->dst)) && holds_number(trace_body(t, e), number))
 			return e;
 	}
 	return NULL;
@@ -616,11 +635,21 @@ static const char *lost_hint(struct play *p, const struct judged *j, const struc
 	const struct world *w = play_data(p);
 	const struct op *add = j->add_op[v->add];
 	lane_set all = lanes_all_nodes(play_lanes(p));
-	if (w->plan->lost_hint && dropped_with(p, add, all))
+	if (w->plan->lost_hint && next_with(p, EVENT_DROP, add->call_seq, add->value, all))
 		return w->plan->lost_hint;
 	if (v->lost_on == (all & ~lane_bit(add->node)))
 		return "the value never left the node that took it: send it to other nodes as well";
 	return "the value reached some nodes and stopped there: does a node pass on what it learns from another node?";
+}
+
+/* Adds the first messages that carried the value to the evidence. */
+static void way_of(struct play *p, const struct op *add, struct finding *f)
+{
+	size_t n = 4 + (f->evidence[4] != 0);
+	const struct event *e = NULL;
+	while (n < ARRAY_LEN(f->evidence) && (e = next_with(p, EVENT_SEND, e ? e->seq + 1 : add->call_seq, add->value,
+			lanes_all_nodes(play_lanes(p)))))
+		f->evidence[n++] = e->seq;
 }
 
 static void check_lost(struct play *p, const struct judged *j)
@@ -633,7 +662,7 @@ static void check_lost(struct play *p, const struct judged *j)
 		nodes |= j->report.values[i].lost_on;
 	int node = first_node(v->lost_on);
 	const struct op *add = j->add_op[v->add], *last = last_read_of(j, node);
-	const struct event *drop = dropped_with(p, add, lane_bit(node));
+	const struct event *drop = next_with(p, EVENT_DROP, add->call_seq, add->value, lane_bit(node));
 	struct buf b = BUF_EMPTY;
 	print_lacking(p, j, &b);
 	buf_printf(&b, ". The first is %lld: %s took it at %.3f s, and %s still lacks it at %.3f s", (long long)v->value,
@@ -641,15 +670,18 @@ static void check_lost(struct play *p, const struct judged *j)
 	if (drop)
 		buf_printf(&b, "; a message from %s to %s that carried it was lost at %.3f s",
 			lane_name(play_lanes(p), drop->src), play_node_name(p, node), seconds(drop->t_ns));
-	const char *seen = play_text(p, "%s", buf_cstr(&b));
-	buf_done(&b);
+	else if (!next_with(p, EVENT_SEND, add->call_seq, add->value, lane_bit(node)))
+		buf_printf(&b, "; no message to %s has the number %lld in it", play_node_name(p, node), (long long)v->value);
 	const struct world *w = play_data(p);
-	FAIL(p, .rule = "every node has every value in the end",
+	struct finding f = { .rule = "every node has every value in the end",
 		.expected = play_text(p, "%d s after the last broadcast%s at the latest, a read of any node shows every value that was "
 			"acknowledged", STABLE_MS / 1000, w->plan->faults ? " and the last fault" : ""),
-		.seen = seen, .hint = lost_hint(p, j, v), .nodes = nodes, .t_ns = not_zero(last->return_ns),
-		.evidence = { add->call_seq, add->return_seq, drop ? drop->seq : last->call_seq, drop ? last->call_seq : last->return_seq,
-			drop ? last->return_seq : 0 });
+		.seen = play_text(p, "%s", buf_cstr(&b)), .hint = lost_hint(p, j, v), .nodes = nodes,
+		.t_ns = not_zero(last->return_ns),
+		.evidence = { add->call_seq, add->return_seq, last->call_seq, last->return_seq, drop ? drop->seq : 0 } };
+	buf_done(&b);
+	way_of(p, add, &f);
+	play_fail(p, &f);
 }
 
 /* With one node there is nobody else to have it. */

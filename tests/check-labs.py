@@ -9,6 +9,7 @@
 usage: check-labs.py [--seeds N] [--wrong-seeds N] [--jobs N] [LAB...]      ends with a line `N passed, N failed`
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DLAB = ROOT / "build" / "dlab"
@@ -25,13 +27,27 @@ LANGUAGES = ("c", "python", "go")
 
 
 class Tally:
-    def __init__(self):
+    """Counts and prints. Checks that mostly wait are done side by side (`later`); those of the wall clock alone."""
+
+    def __init__(self, jobs):
         self.passed, self.failed = 0, 0
+        self.lock = threading.Lock()
+        self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
+        self.waiting = []
 
     def say(self, ok, what, detail=""):
-        self.passed += ok
-        self.failed += not ok
-        print(f"  {'ok    ' if ok else 'FAILED'} {what}" + (f"\n{detail}" if detail and not ok else ""), flush=True)
+        with self.lock:
+            self.passed += ok
+            self.failed += not ok
+            print(f"  {'ok    ' if ok else 'FAILED'} {what}" + (f"\n{detail}" if detail and not ok else ""), flush=True)
+
+    def later(self, function, *arguments):
+        self.waiting.append(self.pool.submit(function, self, *arguments))
+
+    def wait(self):
+        for future in self.waiting:
+            future.result()
+        self.waiting = []
 
 
 def run(args, **more):
@@ -61,10 +77,15 @@ def build(lab, language, source):
     return [binary], done.stderr if done.returncode or (language == "c" and done.stderr) else ""
 
 
-def check_solutions(tally, lab, options):
-    fabrics = [("proc", 1)] if lab["kind"] == "sockets" else [("sim", options.seeds), ("proc", 1)]
-    if options.quick and lab["kind"] != "sockets":
-        fabrics.pop()
+def check_run(tally, lab, language, command, fabric, seeds):
+    _, status, text = grade(lab["id"], command, "--fabric", fabric, "--seeds", str(seeds))
+    tally.say(status == 0, f"{lab['id']}: the {language} solution passes {seeds} seed(s) on {fabric}", text[-6000:])
+
+
+def check_solutions(tally, lab, options, fabric):
+    """On sim side by side, on proc one after another: a machine that is busy shows in the wall clock."""
+    if fabric == ("sim" if lab["kind"] == "sockets" else "proc") and (options.quick or fabric == "sim"):
+        return
     for language in LANGUAGES:
         source = ROOT / "solutions" / lab["id"] / language
         if not source.is_dir():
@@ -75,22 +96,21 @@ def check_solutions(tally, lab, options):
         if error:
             tally.say(False, f"{lab['id']}: the {language} solution does not build cleanly", error)
             continue
-        for fabric, seeds in fabrics:
-            _, status, text = grade(lab["id"], command, "--fabric", fabric, "--seeds", str(seeds), "--jobs",
-                                    str(options.jobs if fabric == "sim" else 1))
-            tally.say(status == 0, f"{lab['id']}: the {language} solution passes {seeds} seed(s) on {fabric}", text[-6000:])
+        if fabric == "sim":
+            tally.later(check_run, lab, language, command, fabric, options.seeds)
+        else:
+            check_run(tally, lab, language, command, fabric, 1)
 
 
 def helpful(run_result):
     return bool(run_result.get("rule") and run_result.get("expected") and run_result.get("seen") and run_result.get("hint"))
 
 
-def check_starters(tally, lab, workspaces):
-    for language, folder in workspaces.items():
-        graded, status, text = grade(lab["id"], None, cwd=folder)
-        first = next((r for t in (graded or {}).get("tests", []) for r in t["runs"] if r["verdict"] != "passed"), None)
-        ok = status == 1 and first is not None and helpful(first) and not first["start_failed"]
-        tally.say(ok, f"{lab['id']}: the {language} starter starts, and fails with a sentence and a next step", text[-3000:])
+def check_starter(tally, lab, language, folder):
+    graded, status, text = grade(lab["id"], None, "-x", cwd=folder)
+    first = next((r for t in (graded or {}).get("tests", []) for r in t["runs"] if r["verdict"] != "passed"), None)
+    ok = status == 1 and first is not None and helpful(first) and not first["start_failed"]
+    tally.say(ok, f"{lab['id']}: the {language} starter starts, and fails with a sentence and a next step", text[-3000:])
 
 
 def named_test(path):
@@ -107,24 +127,27 @@ def wrong_command(path):
     return [binary], done.stderr if done.returncode else ""
 
 
+def check_wrong_one(tally, lab, path, options):
+    test = named_test(path)
+    what = f"{lab['id']}: {path.name} fails {test}"
+    if test not in [t["id"] for t in lab["tests"]]:
+        tally.say(False, f"{what}: its first line names no test of the lab")
+        return
+    command, error = wrong_command(path)
+    fabric = "proc" if lab["kind"] == "sockets" else "sim"
+    seeds = 1 if fabric == "proc" else options.wrong_seeds
+    graded, status, text = grade(lab["id"], command, "-t", test, "--fabric", fabric, "--seeds", str(seeds), "-x")
+    bad = [r for t in (graded or {}).get("tests", []) for r in t["runs"] if r["verdict"] == "failed"]
+    ok = not error and status == 1 and bool(bad) and helpful(bad[0]) and not bad[0]["start_failed"]
+    tally.say(ok, what, error or text[-3000:])
+
+
 def check_wrong(tally, lab, options):
     wrong = sorted(p for p in (ROOT / "tests/wrong" / lab["id"]).glob("*.*") if p.suffix in (".py", ".c"))
     if len(wrong) < 2:
         tally.say(False, f"{lab['id']}: there are fewer than two wrong solutions")
     for path in wrong:
-        test = named_test(path)
-        what = f"{lab['id']}: {path.name} fails {test}"
-        if test not in [t["id"] for t in lab["tests"]]:
-            tally.say(False, f"{what}: its first line names no test of the lab")
-            continue
-        command, error = wrong_command(path)
-        fabric = "proc" if lab["kind"] == "sockets" else "sim"
-        seeds = 1 if fabric == "proc" else options.wrong_seeds
-        graded, status, text = grade(lab["id"], command, "-t", test, "--fabric", fabric, "--seeds", str(seeds), "-x", "--jobs",
-                                     str(options.jobs if fabric == "sim" else 1))
-        bad = [r for t in (graded or {}).get("tests", []) for r in t["runs"] if r["verdict"] == "failed"]
-        ok = not error and status == 1 and bool(bad) and helpful(bad[0]) and not bad[0]["start_failed"]
-        tally.say(ok, what, error or text[-3000:])
+        tally.later(check_wrong_one, lab, path, options)
 
 
 def check_texts(tally, lab, folder):
@@ -155,13 +178,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--wrong-seeds", type=int, default=20)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="checks side by side")
     parser.add_argument("--quick", action="store_true", help="one seed, no wall clock, each wrong solution on few seeds")
     parser.add_argument("labs", nargs="*")
     options = parser.parse_args()
     if options.quick:
         options.seeds, options.wrong_seeds = 1, 5
-    tally = Tally()
+    tally = Tally(options.jobs)
     labs = json.loads(run([DLAB, "list", "--json"]).stdout)["labs"]
     folder = tempfile.mkdtemp(prefix="check-labs-")
     os.environ["GOFLAGS"], os.environ["GOPROXY"] = "-mod=mod", "off"
@@ -170,12 +193,17 @@ def main():
         for lab in labs:
             if options.labs and lab["id"] not in options.labs:
                 continue
-            print(lab["id"], flush=True)
             stage = next(iter(ROOT.glob(f"stages/*/{lab['id']}")), ROOT / "stages" / lab["id"])
             check_texts(tally, lab, stage)
-            check_solutions(tally, lab, options)
-            check_starters(tally, lab, workspaces)
+            check_solutions(tally, lab, options, "sim")
+            for language, folder in workspaces.items():
+                tally.later(check_starter, lab, language, folder)
             check_wrong(tally, lab, options)
+        tally.wait()
+        print("by the wall clock", flush=True)
+        for lab in labs:
+            if not options.labs or lab["id"] in options.labs:
+                check_solutions(tally, lab, options, "proc")
     finally:
         shutil.rmtree(folder)
     print(f"{tally.passed} passed, {tally.failed} failed")

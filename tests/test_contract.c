@@ -169,7 +169,7 @@ static void start_all(struct world *w)
 			expect(w, (struct want){ EVENT_READY, i, i, NULL }, 5 * SECOND);
 }
 
-static uint64_t post_from(struct world *w, int src, int node, const char *fmt, ...)
+static uint64_t PRINTF_LIKE(4, 5) post_from(struct world *w, int src, int node, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
