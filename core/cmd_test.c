@@ -407,7 +407,8 @@ const struct command cmd_test = {
 	.help = "Starts the node as real processes, plays each test's scenario, judges what happened and says why.\n"
 		"In a workspace (`dlab new`) the command comes from dlab.json, and without LAB it is the lab of the folder you\n"
 		"stand in, or the first that you have not passed. Elsewhere give the command after --.\n"
-		"Exit status: 0 all passed, 1 a test failed, 2 used wrongly, 3 the world failed (no disk, no program).",
+		"Exit status: 0 all passed, 1 a test failed, 2 used wrongly, 3 the world failed (no disk, no program).\n"
+		"Ctrl-C and SIGTERM end it at once (130 and 143 in a shell); its nodes end and their folder goes, also after SIGKILL.",
 	.completes = "@labs",
 	.options = options,
 	.run = run,
