@@ -754,8 +754,8 @@ static void play_ends(struct play *p)
 {
 	begin(p, 1);
 	play_loss(p, 50);
-	ask_many(p, 8, 10, 60);
-	need_answers(p, 80);
+	ask_many(p, 6, 10, 60);
+	need_answers(p, 70);
 	play_heal(p);
 	play_note(p, "the network is well again");
 	for (int k = 0; k < 5; k++)
