@@ -131,9 +131,11 @@ $(BUILD)/tests/bench/copy_node: tests/bench/copy_node.c
 	$(call say,CC,$<)$(CC) -std=c11 -O2 $(WARN) -o $@ $<
 
 # Built as a learner would.
-$(BUILD)/tests/bench/node_%: solutions/%/c core/sdk/c/dlab.h
+$(BUILD)/tests/bench/node_echo: solutions/echo/c/echo.c
+$(BUILD)/tests/bench/node_broadcast: solutions/broadcast/c/broadcast.c
+$(BUILD)/tests/bench/node_%: core/sdk/c/dlab.h
 	@mkdir -p $(@D)
-	$(call say,CC,$</$*.c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ $</$*.c -lm
+	$(call say,CC,solutions/$*/c/$*.c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ solutions/$*/c/$*.c -lm
 
 .PHONY: bench
 bench: $(BENCHES) $(BUILD)/dlab ## how fast this build is, beside its goals (BENCH_FULL=1: 1,000 seeds)
