@@ -77,13 +77,16 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/libdlab.a
 $(BUILD)/tests/replay_fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(BUILD)/libdlab.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-# libFuzzer wants every object instrumented, so the fuzzers are built from the sources.
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(CORE) $(BUILD)/labs.c
-	@mkdir -p $(@D)
-	$(call say,FUZZ,$@)clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -Icore -I$(BUILD) \
-		-DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' -o $@ $< $(CORE) $(LABS) $(BUILD)/labs.c $(LIBS)
+# libFuzzer wants every object instrumented, so the fuzzers have a build folder of their own.
+FUZZ_BUILD = build-fuzz
+fuzzers:
+	@$(MAKE) --no-print-directory -j2 CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(FUZZ_BUILD) \
+		$(FUZZ_BUILD)/libdlab.a $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(wildcard tests/fuzz/fuzz_*.c))
+	@mkdir -p $(BUILD)/fuzz
+	@for f in $(notdir $(FUZZERS)); do echo "  FUZZ   $$f"; clang -pie -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/$$f \
+		$(FUZZ_BUILD)/tests/fuzz/$$f.o $(FUZZ_BUILD)/libdlab.a $(LIBS) || exit 1; done
 
-.PHONY: deps-build deps-try deps-test deps-all programs
+.PHONY: deps-build deps-try deps-test deps-all programs fuzzers
 deps-%:
 	@CC="$(CC)" tests/install.sh $*
 
@@ -100,7 +103,7 @@ test: deps-test ## install what is missing, build, and run the tests (under two 
 test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers, hostile nodes, 50 seeds (half an hour)
 	@$(MAKE) --no-print-directory -j2 programs
 	@$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=build-asan programs
-	@$(MAKE) --no-print-directory -j2 $(FUZZERS)
+	@$(MAKE) --no-print-directory fuzzers
 	@BUILD=$(BUILD) python3 tests/suites.py all
 
 unit: programs ## the unit tests alone
@@ -116,6 +119,27 @@ check-labs: deps-test ## guides, starters, solutions, judges and wrong solutions
 strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=gcc BUILD=build-gcc programs
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
+
+# --- speed ---
+BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store copy_node node_echo node_broadcast)
+
+$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libdlab.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/bench/copy_node: tests/bench/copy_node.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=c11 -O2 $(WARN) -o $@ $<
+
+# Built as a learner would.
+$(BUILD)/tests/bench/node_echo: solutions/echo/c/echo.c
+$(BUILD)/tests/bench/node_broadcast: solutions/broadcast/c/broadcast.c
+$(BUILD)/tests/bench/node_%: core/sdk/c/dlab.h
+	@mkdir -p $(@D)
+	$(call say,CC,solutions/$*/c/$*.c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ solutions/$*/c/$*.c -lm
+
+.PHONY: bench
+bench: $(BENCHES) $(BUILD)/dlab ## how fast this build is, beside its goals (BENCH_FULL=1: 1,000 seeds)
+	@BUILD=$(BUILD) tests/bench/run.py
 
 # The man page and the completions are printed by the program itself, so they are those of this version.
 MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
@@ -140,7 +164,7 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/dlab $(MAN_DIR)/dlab.1 $(BASH_DIR)/dlab $(ZSH_DIR)/_dlab
 
 clean: ## remove what was built
-	rm -rf $(BUILD) build-asan build-gcc build-clang
+	rm -rf $(BUILD) build-asan build-gcc build-clang build-fuzz
 
--include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d) $(BUILD)/core/main.d
+-include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/bench/*.d) $(BUILD)/core/main.d
 .SECONDARY:

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -56,11 +57,21 @@ static void remove_thing(struct cleaning *c, const char *path)
 	c->things++;
 }
 
-/* A run's file and what SQLite keeps beside it. */
+/* A run that goes on is written to NAME.part<pid>.db (run.c) by a process that lives. */
+static bool is_being_written(const char *name)
+{
+	const char *part = strstr(name, ".part");
+	long pid = part ? strtol(part + 5, NULL, 10) : 0;
+	return pid > 0 && kill((pid_t)pid, 0) == 0;
+}
+
+/* A run's file and what SQLite keeps beside it; not that of a run that goes on. */
 static bool is_run_file(const char *name)
 {
 	static const char *const ends[] = { ".db", ".db-wal", ".db-shm", ".db-journal" };
 	size_t n = strlen(name);
+	if (is_being_written(name))
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		if (n > strlen(ends[i]) && strcmp(name + n - strlen(ends[i]), ends[i]) == 0)
 			return true;

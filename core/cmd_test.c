@@ -213,9 +213,7 @@ static void print_rest(struct plan *p)
 			record_test(p, &p->tests[p->line]);
 		report_test_line(stdout, &p->style, &p->tests[p->line]);
 	}
-	for (size_t i = 0; i < p->tests_n; i++)
-		if (p->tests[i].worst)
-			report_failure(stdout, &p->style, &p->report, &p->tests[i]);
+	report_failures(stdout, &p->style, &p->report);
 	report_lab_tail(stdout, &p->style, &p->report);
 	if (p->start_failed && p->tests_n > 1)
 		printf("The other tests were not run: a node that does not start fails them all.\n");
@@ -337,13 +335,18 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 	if (!after && !words)
 		return cmd_usage(&cmd_test, "%s", e->text);
 	p->cwd = after ? realpath(".", NULL) : xstrdup(w->root);
+	if (!p->cwd) {
+		err_errno(e, "cannot find the current folder");
+		command_free(words);
+		return cmd_world(e);
+	}
 	struct buf typed = BUF_EMPTY;
 	buf_str(&typed, o->first == 0 ? " --first 0" : "");
 	if (after)
 		command_print(&typed, after);
 	p->words = xstrdup(buf_cstr(&typed));
 	buf_done(&typed);
-	p->argv = p->cwd ? command_resolve(after ? after : words, p->cwd, e) : NULL;
+	p->argv = command_resolve(after ? after : words, p->cwd, e);
 	command_free(words);
 	if (!p->argv)
 		return cmd_usage(&cmd_test, "%s", e->text);
@@ -360,8 +363,9 @@ static int run(int argc, char **argv)
 	int rc = cmd_parse(&cmd_test, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
-	if (workspace_open(&w, &e) != 0)
-		return cmd_usage(&cmd_test, "%s", e.text);
+	rc = workspace_open(&w, &e);
+	if (rc != 0)
+		return rc == WORKSPACE_NOWHERE ? cmd_world(&e) : cmd_usage(&cmd_test, "%s", e.text);
 	struct plan p = { .options = &o, .style = style_of(stdout) };
 	rc = choose_lab(&words, &w, &p.lab);
 	if (rc == 0)
@@ -403,7 +407,8 @@ const struct command cmd_test = {
 	.help = "Starts the node as real processes, plays each test's scenario, judges what happened and says why.\n"
 		"In a workspace (`dlab new`) the command comes from dlab.json, and without LAB it is the lab of the folder you\n"
 		"stand in, or the first that you have not passed. Elsewhere give the command after --.\n"
-		"Exit status: 0 all passed, 1 a test failed, 2 used wrongly, 3 the world failed (no disk, no program).",
+		"Exit status: 0 all passed, 1 a test failed, 2 used wrongly, 3 the world failed (no disk, no program).\n"
+		"Ctrl-C and SIGTERM end it at once (130 and 143 in a shell); its nodes end and their folder goes, also after SIGKILL.",
 	.completes = "@labs",
 	.options = options,
 	.run = run,

@@ -17,7 +17,7 @@ static void explain_message(struct buf *b, const struct trace *t, const struct e
 	else if (e->kind == EVENT_RECV)
 		buf_str(b, e->why ? "  arrived again" : "  arrived");
 	else if (e->kind == EVENT_DROP)
-		buf_printf(b, "  lost: %s", drop_text(e->why));
+		buf_printf(b, e->why == DROP_LOSS ? "  %s" : "  lost: %s", drop_text(e->why));
 }
 
 void explain_event(struct buf *b, const struct trace *t, const struct event *e)

@@ -67,6 +67,9 @@ struct fabric_ops {
 	int (*next)(struct fabric *, int64_t until_ns, struct event *, struct err *);
 	int64_t (*now)(const struct fabric *);
 	void (*close)(struct fabric *);
+	/* Gives the nodes a moment of real time and looks whether one speaks that must not: NULL where all may speak at any
+	 * time. What it finds comes from next(). */
+	void (*settle)(struct fabric *);
 	/* The node's process, 0 while it is down; and the port of a CLUSTER_SOCKETS node on 127.0.0.1. NULL where there is none. */
 	pid_t (*pid)(const struct fabric *, int node);
 	int (*port)(const struct fabric *, int node);

@@ -25,7 +25,7 @@
 #include "guard.h"
 #include "route.h"
 
-enum { TICK_US = 50000, EXIT_WAIT_MS = 1000, QUIET_CHECK = 64, MEMORY_CHECK = 1024, DRAIN_ROUNDS = 4 };
+enum { TICK_US = 50000, EXIT_WAIT_MS = 1000, QUIET_CHECK = 64, MEMORY_CHECK = 1024, SETTLE_MS = 50, DRAIN_ROUNDS = 4 };
 
 /* After init_ok and nothing more for so long, the node does not know lockstep. */
 static const int64_t NO_DONE_NS = 2 * NS_PER_S;
@@ -35,6 +35,7 @@ struct fabric {
 	struct router router;
 	struct child child[NODES_MAX];
 	bool init_pending[NODES_MAX]; /* was given init and has not been read since */
+	int inits;                    /* how many of them */
 	int64_t now;
 	unsigned quiet; /* how often there was nothing to do */
 	unsigned steps;
@@ -42,6 +43,9 @@ struct fabric {
 	cpu_set_t old_cpus;
 	bool pinned;
 };
+
+/* A little more than router_log takes: so it is always router_log that ends it, and says so. */
+enum { LOG_KEPT = LOG_BYTES_MAX + 65536 };
 
 static void on_tick(int sig)
 {
@@ -89,6 +93,12 @@ static struct fabric *sim_open(const struct cluster *c, struct err *e)
 	return f;
 }
 
+static void set_init_pending(struct fabric *f, int node, bool pending)
+{
+	f->inits += pending - f->init_pending[node];
+	f->init_pending[node] = pending;
+}
+
 /* --- the end of a node --- */
 
 /* Only at the end of a step: else the order of log and messages in the trace would follow from real time. */
@@ -97,7 +107,7 @@ static void take_log(struct fabric *f, int node, bool last)
 	struct child *c = &f->child[node];
 	struct slice line;
 	int rounds = last ? DRAIN_ROUNDS : 1; /* somebody that left the node's group may write for ever */
-	while (rounds-- > 0 && child_soak_err(c, LOG_BYTES_MAX) > 0)
+	while (rounds-- > 0 && child_soak_err(c, LOG_KEPT) > 0)
 		;
 	while (line_next(&c->err_buf, LOG_LINE_MAX, last, &line) != LINE_NONE)
 		router_log(&f->router, f->now, node, line);
@@ -109,7 +119,7 @@ static void down(struct fabric *f, int node, int64_t status, struct slice text)
 	child_kill(c);
 	take_log(f, node, true);
 	child_done(c);
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	router_exit(&f->router, f->now, node, status, text);
 }
 
@@ -226,7 +236,7 @@ static void read_rest(struct fabric *f, int node, struct step *s)
 static bool look_up(struct fabric *f, int node, struct step *s)
 {
 	struct child *c = &f->child[node];
-	s->loud = child_soak_err(c, LOG_BYTES_MAX) > 0; /* a node that blocks on a full stderr goes on */
+	s->loud = child_soak_err(c, LOG_KEPT) > 0; /* a node that blocks on a full stderr goes on */
 	if (child_reap(c))
 		read_rest(f, node, s);
 	else if (child_reads_no_more(c))
@@ -269,14 +279,14 @@ static void read_step(struct fabric *f, int node)
 			end_node(f, node, "wrote more than the limits allow and was ended");
 			break;
 		}
-		if (how == CHILD_MORE && s.deadline)
+		if (how == CHILD_MORE)
 			continue;
-		if (!s.deadline)
+		if (!s.deadline) /* counted from the first tick on: most steps need no clock */
 			s.deadline = clock_ns() + limit;
-		if (how == CHILD_AGAIN && look_up(f, node, &s))
+		if (look_up(f, node, &s))
 			break;
 	}
-	f->init_pending[node] = false;
+	set_init_pending(f, node, false);
 	if (c->pid)
 		take_log(f, node, false);
 	const struct route_node *n = &f->router.node[node];
@@ -333,7 +343,7 @@ static int sim_start(struct fabric *f, int node, struct err *e)
 	if (f->cluster.guard)
 		guard_announce(f->cluster.guard, f->child[node].pid);
 	struct slice line = router_start(&f->router, f->now, node);
-	f->init_pending[node] = true;
+	set_init_pending(f, node, true);
 	child_write(&f->child[node], line.s, line.n); /* a node that is gone already is noticed by the read */
 	return 0;
 }
@@ -380,7 +390,7 @@ static int sim_fault(struct fabric *f, const struct fault *fault, struct err *e)
 /* Reads the answers to init of all that were started, in the order of the nodes. */
 static void collect_inits(struct fabric *f)
 {
-	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+	for (int i = 0; f->inits > 0 && i < f->cluster.lanes->nodes; i++)
 		if (f->init_pending[i])
 			read_step(f, i);
 }
@@ -391,9 +401,9 @@ static bool has_spoken(const struct child *c)
 }
 
 /* What was read already is seen every time; asking the pipes costs a system call for each. */
-static bool anyone_speaks_unasked(struct fabric *f)
+static bool anyone_speaks_unasked(struct fabric *f, bool ask)
 {
-	bool any = false, ask = ++f->quiet % QUIET_CHECK == 0;
+	bool any = false;
 	for (int i = 0; i < f->cluster.lanes->nodes; i++)
 		if (f->child[i].pid && (ask || has_spoken(&f->child[i])) && wrote_after_done(f, i))
 			any = true;
@@ -410,7 +420,7 @@ static int sim_next(struct fabric *f, int64_t until_ns, struct event *event, str
 			return 1;
 		int64_t due = link_due(f->router.link);
 		if (due > until_ns) {
-			if (anyone_speaks_unasked(f))
+			if (anyone_speaks_unasked(f, ++f->quiet % QUIET_CHECK == 0))
 				continue;
 			f->now = until_ns;
 			return 0;
@@ -423,6 +433,21 @@ static int sim_next(struct fabric *f, int64_t until_ns, struct event *event, str
 		if (link_pop(f->router.link, f->now, &item) && router_deliver(&f->router, f->now, &item, &node, &line))
 			step(f, node, line);
 	}
+}
+
+/* Virtual time passes a request's time limit at once; a thread of a node needs real time to show itself. */
+static void sim_settle(struct fabric *f)
+{
+	struct pollfd fds[NODES_MAX];
+	nfds_t n = 0;
+	for (int i = 0; i < f->cluster.lanes->nodes; i++)
+		if (f->child[i].pid)
+			fds[n++] = (struct pollfd){ .fd = f->child[i].out, .events = POLLIN };
+	int64_t limit = clock_ns() + SETTLE_MS * NS_PER_MS;
+	for (int64_t left; (left = limit - clock_ns()) > 0;) /* our own ticks interrupt it */
+		if (poll(fds, n, (int)(left / NS_PER_MS) + 1) > 0)
+			break;
+	anyone_speaks_unasked(f, true);
 }
 
 static int64_t sim_now(const struct fabric *f)
@@ -440,7 +465,7 @@ static void sim_close(struct fabric *f)
 			child_kill(&f->child[i]);
 			child_done(&f->child[i]);
 		}
-	guard_sweep(f->cluster.marker, f->cluster.guard, NULL, 0);
+	guard_sweep_descendants(f->cluster.marker, f->cluster.guard);
 	if (f->pinned)
 		sched_setaffinity(0, sizeof f->old_cpus, &f->old_cpus);
 	router_done(&f->router);
@@ -454,6 +479,7 @@ const struct fabric_ops fabric_sim = {
 	.post = sim_post,
 	.fault = sim_fault,
 	.next = sim_next,
+	.settle = sim_settle,
 	.now = sim_now,
 	.close = sim_close,
 	.can = (1u << FAULT_KIND_COUNT) - 1,

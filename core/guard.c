@@ -310,6 +310,84 @@ static void sweep_reap(const struct hunt *h, const struct processes *l)
 			waitpid(l->a[i].pid, NULL, WNOHANG);
 }
 
+/* --- is anybody left at all? ---
+ *
+ * Every descendant of a subreaper has a chain of living parents up to it, so when it has no child there is nobody to
+ * hunt. A thread's list of children only grows while we look, since nobody but us reaps: it can be trusted. */
+
+enum left { LEFT_NOBODY, LEFT_UNKNOWN /* a dead one was reaped: its children are ours now */, LEFT_SOMEBODY };
+
+/* Appends all of a file under /proc. */
+static bool file_read(const char *path, struct buf *b)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n;
+	do {
+		buf_room(b, 1024);
+		n = read(fd, b->s + b->n, b->cap - b->n - 1);
+		b->n += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	close(fd);
+	return n == 0;
+}
+
+static enum left children_look(const struct hunt *h, const char *list)
+{
+	enum left left = LEFT_NOBODY;
+	for (char *end;; list = end) {
+		pid_t pid = (pid_t)strtol(list, &end, 10);
+		if (end == list)
+			return left;
+		if (hunt_spares(h, pid))
+			continue;
+		if (waitpid(pid, NULL, WNOHANG) != pid)
+			return LEFT_SOMEBODY;
+		left = LEFT_UNKNOWN;
+	}
+}
+
+/* The children of all threads of this process. */
+static enum left threads_look(const struct hunt *h)
+{
+	enum left left = LEFT_NOBODY;
+	struct buf children = BUF_EMPTY;
+	DIR *threads = opendir("/proc/self/task");
+	for (struct dirent *d; threads && left != LEFT_SOMEBODY && (d = readdir(threads));) {
+		char path[64];
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%.20s/children", d->d_name);
+		children.n = 0;
+		/* A kernel without these lists, or a thread that has just ended: no answer. */
+		enum left one = file_read(path, &children) ? children_look(h, buf_cstr(&children)) : LEFT_SOMEBODY;
+		left = one > left ? one : left;
+	}
+	if (threads)
+		closedir(threads);
+	buf_done(&children);
+	return threads ? left : LEFT_SOMEBODY;
+}
+
+static bool nobody_is_left(const struct hunt *h)
+{
+	int subreaper = 0;
+	if (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) != 0 || !subreaper)
+		return false;
+	enum left left;
+	do
+		left = threads_look(h);
+	while (left == LEFT_UNKNOWN);
+	return left == LEFT_NOBODY;
+}
+
+int guard_sweep_descendants(const char *marker, const struct guard *g)
+{
+	struct hunt look = { .spared = g ? g->pid : 0 };
+	return nobody_is_left(&look) ? 0 : guard_sweep(marker, g, NULL, 0);
+}
+
 int guard_sweep(const char *marker, const struct guard *g, const pid_t *keep, size_t n_keep)
 {
 	char *entry = marker_entry(marker);
@@ -352,7 +430,8 @@ static void announced_add(struct announced *t, pid_t pid)
 	if (pid <= 1)
 		return;
 	if (t->n == t->cap) {
-		announced_prune(t);
+		if (t->n > 0)
+			announced_prune(t);
 		/* Grown when half of it lives, so that a prune is always paid for by as many announcements. */
 		if (t->n >= t->cap / 2) {
 			t->cap = t->cap ? 2 * t->cap : ANNOUNCED_FIRST;

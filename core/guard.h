@@ -42,5 +42,9 @@ void guard_stop(struct guard *);
  * dead child of this process that is not in `keep`: a struct child that is not kept reads as killed afterwards.
  * Returns how many it killed. */
 int guard_sweep(const char *marker, const struct guard *, const pid_t *keep, size_t n_keep);
+/* For the end of one run of many: the same with nothing kept, when a descendant is left; nearly free when none is. A
+ * stranger with the marker (a node asked another daemon to start it) then lives until the next guard_sweep: call that
+ * once at the end of all. */
+int guard_sweep_descendants(const char *marker, const struct guard *);
 
 #endif

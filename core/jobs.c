@@ -147,6 +147,14 @@ static void do_job(struct job *j, const char *marker, struct guard *guard, int c
 	j->done = true;
 }
 
+/* Runs on sim sweep only what descends from them; whoever else has the marker ends here. */
+static void guard_end(const char *marker, struct guard *guard)
+{
+	if (guard)
+		guard_sweep(marker, guard, NULL, 0);
+	guard_stop(guard);
+}
+
 /* The k'th processor that this process may use. */
 static int core_number(int k)
 {
@@ -179,7 +187,7 @@ static int run_here(struct job *jobs, size_t n, bool (*ended)(void *, struct job
 		if (!ended(ctx, &jobs[i]))
 			break;
 	}
-	guard_stop(guard);
+	guard_end(marker, guard);
 	return 0;
 }
 
@@ -196,7 +204,7 @@ int jobs_run_one(struct run_spec *spec, struct result *r, struct err *e,
 	spec->guard = guard;
 	spec->core = spec->fabric->deterministic ? sched_getcpu() : -1;
 	int rc = run_test_with(spec, r, e, keep, ctx);
-	guard_stop(guard);
+	guard_end(marker, guard);
 	spec->marker = NULL;
 	spec->guard = NULL;
 	return rc;
@@ -239,7 +247,7 @@ static void worker_main(struct job *jobs, int k, int from, int to, pid_t parent)
 		json_decref(doc);
 		result_done(&jobs[i].result);
 	}
-	guard_stop(guard);
+	guard_end(marker, guard);
 	_exit(guard ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -325,7 +333,7 @@ static bool worker_read(struct worker_process *w, struct job *jobs)
 }
 
 static int run_workers(struct worker_process *w, int workers, struct job *jobs, size_t n,
-	bool (*ended)(void *, struct job *), void *ctx)
+	bool (*ended)(void *, struct job *), void *ctx, struct err *e)
 {
 	size_t next = 0, limit = n;
 	for (int k = 0; k < workers; k++)
@@ -338,6 +346,9 @@ static int run_workers(struct worker_process *w, int workers, struct job *jobs, 
 				who[m] = k;
 				fds[m++] = (struct pollfd){ .fd = w[k].from, .events = POLLIN };
 			}
+		if (m == 0 && next < limit)
+			return err_set(e, "every worker process of dlab ended before its work was done: is there too little memory, "
+				"or are too many processes running?");
 		if (m == 0)
 			return 0;
 		if (poll(fds, (nfds_t)m, -1) < 0)
@@ -366,7 +377,7 @@ int jobs_run(struct job *jobs, size_t n, int workers, bool (*ended)(void *, stru
 	while (started < workers && (rc = worker_start(&w[started], jobs, started, e)) == 0)
 		started++;
 	if (rc == 0)
-		rc = run_workers(w, workers, jobs, n, ended, ctx);
+		rc = run_workers(w, workers, jobs, n, ended, ctx, e);
 	for (int k = 0; k < started; k++) {
 		if (w[k].to >= 0)
 			close(w[k].to);

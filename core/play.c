@@ -483,10 +483,11 @@ static void look_at_limits(struct play *p)
 
 bool play_pump_one(struct play *p, int64_t until_ns)
 {
-	int64_t now = play_now(p);
-	int64_t wake = until_ns > now ? until_ns : now;
+	int64_t now = play_now(p), wake = until_ns;
 	if (p->agenda_n && p->agenda[0].t_ns < wake)
-		wake = p->agenda[0].t_ns > now ? p->agenda[0].t_ns : now;
+		wake = p->agenda[0].t_ns;
+	if (wake < now)
+		wake = now;
 	struct event e;
 	int got = p->ops->next(p->fabric, wake, &e, &p->err);
 	if (got < 0)
@@ -549,6 +550,13 @@ static void look_at_deadline(struct play *p, void *arg)
 	c->watched = false;
 	if (!c->op)
 		return;
+	if (play_now(p) >= c->deadline_ns && p->ops->settle && !p->settled) {
+		p->settled = true;
+		p->ops->settle(p->fabric);
+		c->watched = true;
+		play_agenda_add(p, play_now(p), look_at_deadline, c); /* after what was found */
+		return;
+	}
 	if (play_now(p) >= c->deadline_ns) {
 		end_op(p, c->op, OP_MAYBE, -1);
 		return;
@@ -570,13 +578,21 @@ static void set_deadline(struct play *p, struct client *c, int64_t deadline_ns)
 static struct slice with_msg_id(struct play *p, struct slice body, int64_t msg_id)
 {
 	assert(body.n >= 2 && body.s[body.n - 1] == '}');
-	struct buf *b = &p->request;
-	b->n = 0;
-	buf_add(b, body.s, body.n - 1);
-	buf_str(b, ",\"msg_id\":");
-	buf_int(b, msg_id);
-	buf_char(b, '}');
-	return arena_copy(&p->arena, buf_as_slice(b));
+	static const char key[] = ",\"msg_id\":";
+	enum { KEY_N = sizeof key - 1 };
+	char tail[24];
+	size_t at = sizeof tail;
+	tail[--at] = '}';
+	do
+		tail[--at] = (char)('0' + msg_id % 10);
+	while (msg_id /= 10);
+	size_t n = body.n - 1 + KEY_N + sizeof tail - at;
+	char *s = arena_alloc(&p->arena, n + 1);
+	memcpy(s, body.s, body.n - 1);
+	memcpy(s + body.n - 1, key, KEY_N);
+	memcpy(s + body.n - 1 + KEY_N, tail + at, sizeof tail - at);
+	s[n] = '\0';
+	return (struct slice){ s, n };
 }
 
 void play_call(struct play *p, struct op *op, int client, struct slice body, int64_t timeout_ms)

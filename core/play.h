@@ -59,6 +59,7 @@ struct play {
 	struct rng rng;
 	int64_t t0_ns;           /* when the last node of the start had answered init */
 	int64_t real_began_ns;
+	bool settled;            /* the nodes had their moment of real time before a request was given up */
 	unsigned looks;          /* at the limits, so far */
 	jmp_buf stop;
 	struct err err;          /* the world's failure */
@@ -78,7 +79,7 @@ struct play {
 	const char *init_remark[NODES_MAX]; /* what was wrong with its answer to init; arena or static; NULL: nothing */
 	lane_set thrown;         /* nodes that got garbage */
 	struct workload_run *workloads;
-	struct buf body, request; /* owned; the request that is being made, without and with its msg_id */
+	struct buf body;         /* owned; the request that is being made, without its msg_id */
 	struct nemesis_run *nemesis;
 	void *lab_data;
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */

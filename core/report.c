@@ -7,7 +7,7 @@
 
 #include "text.h"
 
-enum { ID_WIDTH = 18, TITLE_WIDTH = 44, BAR_WIDTH = 20 };
+enum { FIELD_INDENT = 14, ID_WIDTH = 18, TITLE_WIDTH = 44, BAR_WIDTH = 20 };
 
 bool test_report_passed(const struct test_report *t)
 {
@@ -120,12 +120,40 @@ static void print_lines(FILE *f, const char *text, const char *indent)
 	buf_done(&b);
 }
 
+/* Breaks a text at blanks, so that no line is wider than `width` bytes if it can be helped. */
+static char *folded(const char *text, size_t width)
+{
+	char *copy = xstrdup(text), *line = copy, *blank = NULL;
+	for (char *at = copy; *at; at++) {
+		if (*at == '\n')
+			line = at + 1, blank = NULL;
+		else if (*at == ' ')
+			blank = at;
+		if ((size_t)(at - line) >= width && blank) {
+			*blank = '\n';
+			line = blank + 1;
+			blank = NULL;
+		}
+	}
+	return copy;
+}
+
 void report_field(FILE *f, const struct style *s, const char *label, const char *text)
 {
 	if (!text || !*text)
 		return;
 	fprintf(f, "    %s%-9s%s ", s->dim, label, s->off);
 	print_lines(f, text, "              ");
+}
+
+/* A field of prose: folded to the width of a terminal. */
+static void print_prose(FILE *f, const struct style *s, const char *label, const char *text)
+{
+	if (!text)
+		return;
+	char *lines = folded(text, s->terminal ? (size_t)s->width - FIELD_INDENT : SIZE_MAX);
+	report_field(f, s, label, lines);
+	free(lines);
 }
 
 static void print_block(FILE *f, const struct style *s, const char *title, const char *text)
@@ -176,7 +204,7 @@ static void print_again(FILE *f, const struct style *s, const struct lab_report 
 static void print_notices(FILE *f, const struct style *s, const struct result *r)
 {
 	for (int i = 0; i < r->notices_n; i++)
-		report_field(f, s, i ? "" : "noticed", r->notices[i]);
+		print_prose(f, s, i ? "" : "noticed", r->notices[i]);
 }
 
 void report_failure(FILE *f, const struct style *s, const struct lab_report *l, const struct test_report *t)
@@ -190,15 +218,40 @@ void report_failure(FILE *f, const struct style *s, const struct lab_report *l, 
 		return;
 	}
 	print_rule(f, s, r);
-	report_field(f, s, "expected", r->expected);
-	report_field(f, s, "seen", r->seen);
+	print_prose(f, s, "expected", r->expected);
+	print_prose(f, s, "seen", r->seen);
 	report_field(f, s, "nodes", r->nodes);
 	print_when(f, s, j);
 	print_block(f, s, "the events that matter", r->events);
 	print_block(f, s, "the last lines of its stderr", r->stderr_tail);
 	print_notices(f, s, r);
-	report_field(f, s, "next", r->hint);
+	print_prose(f, s, "next", r->hint);
 	print_again(f, s, l, j);
+}
+
+/* A test before this one that broke the same rule; NULL: none. */
+static const struct test_report *same_rule_before(const struct lab_report *l, const struct test_report *t)
+{
+	for (const struct test_report *u = l->tests; u < t; u++)
+		if (u->worst && u->worst->result.verdict == t->worst->result.verdict &&
+			strcmp(u->worst->result.rule, t->worst->result.rule) == 0)
+			return u;
+	return NULL;
+}
+
+void report_failures(FILE *f, const struct style *s, const struct lab_report *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct test_report *t = &l->tests[i];
+		if (!t->worst)
+			continue;
+		const struct test_report *before = same_rule_before(l, t);
+		if (!before || t->worst->result.verdict == VERDICT_WORLD)
+			report_failure(f, s, l, t);
+		else
+			fprintf(f, "\n  %s%s%s %s/%s  the same rule as %s: %s\n", s->red, s->fail, s->off, l->lab->id, t->test->id,
+				before->test->id, t->worst->result.rule);
+	}
 }
 
 void report_lab_tail(FILE *f, const struct style *s, const struct lab_report *l)

@@ -32,6 +32,8 @@ void report_test_line(FILE *, const struct style *, const struct test_report *);
 void report_progress(FILE *, const struct style *, const struct test_report *);
 /* Expected, seen, nodes, time, the events that matter, how to replay. */
 void report_failure(FILE *, const struct style *, const struct lab_report *, const struct test_report *);
+/* All failures of a lab: each rule in full once, and what broke the same rule again in a line. */
+void report_failures(FILE *, const struct style *, const struct lab_report *);
 /* "    label     text", the text made harmless and indented when it has several lines; nothing when it is empty. */
 void report_field(FILE *, const struct style *, const char *label, const char *text);
 void report_lab_tail(FILE *, const struct style *, const struct lab_report *);

@@ -229,7 +229,7 @@ void router_log(struct router *r, int64_t now, int node, struct slice line)
 		return;
 	if (line.n > LOG_LINE_MAX)
 		line.n = LOG_LINE_MAX;
-	n->log_bytes += line.n;
+	n->log_bytes += line.n + 1;
 	if (n->log_bytes > LOG_BYTES_MAX)
 		n->logs = LOG_LINES_MAX;
 	if (++n->logs > LOG_LINES_MAX) {

@@ -59,6 +59,8 @@ static char *make_data_root(int *lock, struct err *e)
 			return path;
 		else
 			err_errno(e, "cannot use the folder for the nodes (%s)", path);
+		if (made)
+			rmdir(path);
 		free(path);
 		if (!made)
 			return NULL;
@@ -200,7 +202,6 @@ static void tear_down(struct play *p)
 	free(p->agenda);
 	free(p->part_path);
 	buf_done(&p->body);
-	buf_done(&p->request);
 	services_free(p->services);
 	history_free(p->history);
 	trace_free(p->trace);
@@ -309,11 +310,13 @@ typedef void (*keep_fn)(void *ctx, const struct trace *, const struct history *)
 
 static int run_open(struct play *p, keep_fn keep, void *ctx, struct err *e)
 {
-	p->fabric = p->ops->open(&p->cluster, e);
-	if (!p->fabric)
+	/* Before the fabric keeps this thread on one core: the writer's thread is to use the others. */
+	if (p->spec->store_path && !p->spec->store_failed_only && open_store(p, e) != 0)
 		return -1;
-	if (p->spec->store_path && !p->spec->store_failed_only && open_store(p, e) != 0) {
-		p->ops->close(p->fabric);
+	p->fabric = p->ops->open(&p->cluster, e);
+	if (!p->fabric) {
+		store_abandon(p->store);
+		p->store = NULL;
 		return -1;
 	}
 	if (setjmp(p->stop) == 0)

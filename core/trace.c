@@ -71,14 +71,18 @@ static void lane_seen(struct trace *t, int lane)
 static void clock_merge(struct trace *t, int lane, int from, const uint32_t *base, uint32_t tick)
 {
 	struct lane_clock *c = &t->clock[lane];
-	size_t bytes = ((size_t)t->lanes_used + 1) * sizeof(uint32_t);
+	uint32_t n = (uint32_t)t->lanes_used;
+	size_t bytes = ((size_t)n + 1) * sizeof(uint32_t);
 	uint32_t *merged = arena_alloc(t->arena, bytes);
 	t->clock_bytes += bytes;
-	merged[0] = (uint32_t)t->lanes_used;
-	for (int i = 0; i < t->lanes_used; i++) {
-		uint32_t mine = clock_entry(c->base, i), theirs = clock_entry(base, i);
-		merged[1 + i] = mine > theirs ? mine : theirs;
-	}
+	uint32_t mine = c->base ? c->base[0] : 0, theirs = base ? base[0] : 0;
+	merged[0] = n;
+	if (mine)
+		memcpy(merged + 1, c->base + 1, mine * sizeof *merged);
+	if (mine < n)
+		memset(merged + 1 + mine, 0, (n - mine) * sizeof *merged);
+	for (uint32_t i = 1; i <= theirs; i++)
+		merged[i] = merged[i] > base[i] ? merged[i] : base[i];
 	if (tick > merged[1 + from])
 		merged[1 + from] = tick;
 	merged[1 + lane] = c->tick;

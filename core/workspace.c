@@ -88,8 +88,10 @@ int workspace_open(struct workspace *w, struct err *e)
 {
 	bool found;
 	*w = (struct workspace){ .root = find_root(&found) };
-	if (!w->root)
-		return err_errno(e, "cannot find the current folder");
+	if (!w->root) {
+		err_errno(e, "cannot find the current folder");
+		return WORKSPACE_NOWHERE;
+	}
 	w->state = xasprintf("%s/.dlab", w->root);
 	if (!found)
 		return 0;

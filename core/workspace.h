@@ -8,7 +8,7 @@
 #include "base.h"
 #include "json.h"
 
-enum { WORKSPACE_FILE_MAX = 1 << 20 };
+enum { WORKSPACE_FILE_MAX = 1 << 20, WORKSPACE_NOWHERE = -2 };
 
 struct workspace {
 	char *root;   /* owned; absolute; the folder with dlab.json, or the current one */
@@ -16,7 +16,8 @@ struct workspace {
 	char *state;  /* owned; root/.dlab */
 };
 
-/* Looks for dlab.json here and in the folders above. -1 when one is there and is wrong. */
+/* Looks for dlab.json here and in the folders above. -1 when one is there and is wrong;
+ * WORKSPACE_NOWHERE when the current folder cannot be found (it was deleted, say). */
 int workspace_open(struct workspace *, struct err *);
 void workspace_close(struct workspace *);
 /* Checks a document as dlab.json is read: an error says what is wrong and where. */

@@ -5,23 +5,29 @@ A suite is a command whose output ends with a line `N passed, N failed` (`, N sk
 The output of a suite that fails is printed in full, of one that passes only its skips. The last line here has the same form.
 """
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
+PRINTING = threading.Lock()
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)  \] (\d+) test\(s\)", re.M)
 
 
 class Suite:
-    def __init__(self, name, command, minutes=10, env=None):
+    """`alone`: it measures the wall clock, or uses all cores by itself; the others run two at a time."""
+
+    def __init__(self, name, command, minutes=10, env=None, alone=False):
         self.name, self.command, self.minutes, self.env = name, [str(c) for c in command], minutes, env or {}
+        self.alone = alone
 
 
 def counts(text, status):
@@ -52,16 +58,21 @@ def run(suite):
             text = (raw if isinstance(raw, str) else raw.decode(errors="replace")) + f"\nended after {suite.minutes} minutes"
             status = 1
     result = counts(text, status)
+    with PRINTING:
+        tell(suite, result, text, time.monotonic() - began)
+    return result
+
+
+def tell(suite, result, text, seconds):
     mark = "FAILED" if result[1] else "ok    "
     skipped = f", {result[2]} skipped" if result[2] else ""
-    print(f"  {mark} {suite.name:<34} {result[0]:>5} passed{skipped}  {time.monotonic() - began:6.1f} s", flush=True)
+    print(f"  {mark} {suite.name:<34} {result[0]:>5} passed{skipped}  {seconds:6.1f} s", flush=True)
     if result[1]:
         print(text[-20000:], flush=True)
     else:
         for line in re.findall(r"^.*\bskipped\b:? .*$|^.*\[  SKIPPED \].*$", text, re.M | re.I)[:20]:
             if not PLAIN.match(line):
                 print(f"           {line.strip()}", flush=True)
-    return result
 
 
 def units(build, prefix=()):
@@ -82,7 +93,7 @@ def scripts(folder):
         if path.suffix == ".sh":
             yield Suite(f"{folder}/{path.name}", ["bash", path])
         elif path.name == "run.py":
-            yield Suite(f"{folder}/run.py", ["python3", path])
+            yield Suite(f"{folder}/run.py", ["python3", path], alone=folder in ("hostile", "compat"))
 
 
 def quick():
@@ -91,14 +102,15 @@ def quick():
     yield from corpora(BUILD)
     yield from scripts("sdk")
     yield from scripts("cli")
-    yield Suite("labs, one seed", ["python3", ROOT / "tests/check-labs.py", "--quick"])
+    yield Suite("labs, one seed", ["python3", ROOT / "tests/check-labs.py", "--quick"], alone=True)
 
 
 def fuzzers():
     for path in sorted((ROOT / BUILD / "fuzz").glob("fuzz_*")):
         if path.suffix == "":
             folder = ROOT / "tests" / "fuzz" / "corpus" / path.name.replace("fuzz_", "")
-            yield Suite(f"{path.name}, 20 s", [path, "-max_total_time=20", "-verbosity=0", "new-inputs", folder])
+            command = 'mkdir new-inputs && exec "$0" -max_total_time=20 -verbosity=0 new-inputs "$1"'
+            yield Suite(f"{path.name}, 20 s", ["sh", "-c", command, path, folder])
 
 
 def everything():
@@ -114,7 +126,7 @@ def everything():
     yield from fuzzers()
     for folder in ("hostile", "compat", "faults", "determinism"):
         yield from scripts(folder)
-    yield Suite("labs, 50 seeds", ["python3", ROOT / "tests/check-labs.py", "--seeds", "50"], minutes=30)
+    yield Suite("labs, 50 seeds", ["python3", ROOT / "tests/check-labs.py", "--seeds", "50"], minutes=30, alone=True)
 
 
 def main():
@@ -123,10 +135,11 @@ def main():
     parser.add_argument("--only", help="suites whose name holds this")
     options = parser.parse_args()
     chosen = quick() if options.which == "quick" else everything()
-    totals = [0, 0, 0]
-    for suite in chosen:
-        if not options.only or options.only in suite.name:
-            totals = [a + b for a, b in zip(totals, run(suite))]
+    chosen = [suite for suite in chosen if not options.only or options.only in suite.name]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(run, [suite for suite in chosen if not suite.alone]))
+    results += [run(suite) for suite in chosen if suite.alone]
+    totals = [sum(column) for column in zip(*results)] or [0, 0, 0]
     print(f"{totals[0]} passed, {totals[1]} failed" + (f", {totals[2]} skipped" if totals[2] else ""))
     return 1 if totals[1] or not totals[0] else 0
 

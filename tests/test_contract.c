@@ -1,5 +1,6 @@
 /* test_contract.c - the contract of fabric.h, the same cases on every fabric. */
 #include <dirent.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +28,6 @@ struct world {
 	struct trace *trace;
 	struct cluster cluster;
 	char root[32], marker[96];
-	char *argv[4];
 	int64_t msg_id;
 };
 
@@ -46,15 +46,15 @@ static struct world *open_world(const struct fabric_ops *ops, int nodes, const c
 	w->trace = trace_new(&w->arena, &w->lanes);
 	snprintf(w->root, sizeof w->root, "%s", "world-XXXXXX");
 	assert_non_null(mkdtemp(w->root));
-	char *root = realpath(w->root, NULL);
+	char *found = realpath(w->root, NULL);
+	const char *root = arena_copy(&w->arena, slice_of(found)).s;
+	free(found);
 	snprintf(w->marker, sizeof w->marker, "contract-%ld-%s", (long)getpid(), w->root);
-	w->argv[0] = strdup("/usr/bin/env");
-	w->argv[1] = strdup("python3");
-	w->argv[2] = strdup(DLAB_TESTS "/nodes/puppet.py");
-	char *argv[5] = { w->argv[0], w->argv[1], w->argv[2], mode ? strdup(mode) : NULL, NULL };
-	char **copy = arena_alloc(&w->arena, sizeof argv);
-	memcpy(copy, argv, sizeof argv);
-	w->cluster = (struct cluster){ .lanes = &w->lanes, .arena = &w->arena, .argv = copy, .cwd = ".", .data_root = root,
+	const char *const words[] = { "/usr/bin/env", "python3", DLAB_TESTS "/nodes/puppet.py", mode };
+	char **argv = arena_zero(&w->arena, (ARRAY_LEN(words) + 1) * sizeof *argv);
+	for (size_t i = 0; i < ARRAY_LEN(words) && words[i]; i++)
+		argv[i] = arena_printf(&w->arena, "%s", words[i]);
+	w->cluster = (struct cluster){ .lanes = &w->lanes, .arena = &w->arena, .argv = argv, .cwd = ".", .data_root = root,
 		.seed = 7, .core = -1, .marker = w->marker, .init_limit_ns = 3 * NS_PER_S, .step_limit_ns = 3 * NS_PER_S,
 		.type_of = intern, .type_ctx = w->trace };
 	if (net)
@@ -70,8 +70,6 @@ static void close_world(struct world *w)
 	w->ops->close(w->f);
 	trace_free(w->trace);
 	arena_done(&w->arena);
-	for (int i = 0; i < 3; i++)
-		free(w->argv[i]);
 	char command[160];
 	snprintf(command, sizeof command, "rm -rf '%s'", w->root);
 	assert_int_equal(system(command), 0);
@@ -169,7 +167,7 @@ static void start_all(struct world *w)
 			expect(w, (struct want){ EVENT_READY, i, i, NULL }, 5 * SECOND);
 }
 
-static uint64_t post_from(struct world *w, int src, int node, const char *fmt, ...)
+static uint64_t PRINTF_LIKE(4, 5) post_from(struct world *w, int src, int node, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
@@ -520,7 +518,7 @@ static void test_speech_after_done(void **state)
 	snprintf(path, sizeof path, "%s/n1/spoke", w->root);
 	for (int i = 0; access(path, F_OK) != 0; i++) {
 		assert_true(i < 5000);
-		usleep(1000);
+		poll(NULL, 0, 1);
 	}
 	post_do(w, 0, "");
 	if (w->ops->deterministic) {

@@ -143,9 +143,15 @@ static void forget(struct child *c)
 	child_done(c);
 }
 
-static void sweep_finds_every_way_to_hide(const char *marker)
+static int sweep_all(const char *marker, const struct guard *g)
+{
+	return guard_sweep(marker, g, NULL, 0);
+}
+
+static void sweep_finds_hidden(const char *marker, int (*sweep)(const char *, const struct guard *))
 {
 	struct guard *g = guarded(marker);
+	MUST(sweep(marker, g) == 0);
 	const char *const scripts[] = { plain, orphan, daemon_without_env, group_without_env, daemon_with_env };
 	struct child c[ARRAY_LEN(scripts)];
 	pid_t hidden[ARRAY_LEN(scripts)];
@@ -154,7 +160,7 @@ static void sweep_finds_every_way_to_hide(const char *marker)
 		hidden[i] = said_pid(&c[i]);
 		MUST(lives(hidden[i]));
 	}
-	int killed = guard_sweep(marker, g, NULL, 0);
+	int killed = sweep(marker, g);
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
 		MUST(!lives(hidden[i]));
 		forget(&c[i]);
@@ -162,9 +168,42 @@ static void sweep_finds_every_way_to_hide(const char *marker)
 	/* Each shell and what it hid; a shell may exec its last command. */
 	MUST(killed >= (int)ARRAY_LEN(scripts) && killed <= 2 * (int)ARRAY_LEN(scripts));
 	MUST(lives(guard_pid(g)));
-	MUST(guard_sweep(marker, g, NULL, 0) == 0);
+	MUST(sweep(marker, g) == 0);
 	guard_stop(g);
 	/* No zombie is left. */
+	MUST(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+static void sweep_finds_every_way_to_hide(const char *marker)
+{
+	sweep_finds_hidden(marker, sweep_all);
+}
+
+static void descendants_find_every_way_to_hide(const char *marker)
+{
+	sweep_finds_hidden(marker, guard_sweep_descendants);
+}
+
+/* As at the end of a run: the nodes are gone, what they left in other sessions is a child of ours now. */
+static void descendants_find_orphans(const char *marker)
+{
+	struct guard *g = guarded(marker);
+	const char *const scripts[] = { daemon_without_env, daemon_with_env };
+	struct child c[ARRAY_LEN(scripts)];
+	pid_t hidden[ARRAY_LEN(scripts)];
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		c[i] = shell(scripts[i], marker);
+		hidden[i] = said_pid(&c[i]);
+		child_kill(&c[i]);
+		MUST(lives(hidden[i]));
+	}
+	MUST(guard_sweep_descendants(marker, g) == (int)ARRAY_LEN(scripts));
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		MUST(!lives(hidden[i]));
+		child_done(&c[i]); /* not before: tail ends by itself when nobody reads what it says */
+	}
+	MUST(guard_sweep_descendants(marker, g) == 0);
+	guard_stop(g);
 	MUST(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
@@ -505,6 +544,8 @@ static bool under_valgrind(void)
 }
 
 HARNESS_TEST(sweep_finds_every_way_to_hide)
+HARNESS_TEST(descendants_find_every_way_to_hide)
+HARNESS_TEST(descendants_find_orphans)
 HARNESS_TEST(sweep_ends_200)
 HARNESS_TEST(sweep_catches_a_runaway_forker)
 HARNESS_TEST(sweep_spares_who_is_kept)
@@ -522,6 +563,8 @@ int main(void)
 	bool native = true; /* a test with this state runs without valgrind only */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sweep_finds_every_way_to_hide),
+		cmocka_unit_test(test_descendants_find_every_way_to_hide),
+		cmocka_unit_test(test_descendants_find_orphans),
 		cmocka_unit_test(test_sweep_ends_200),
 		cmocka_unit_test_prestate(test_sweep_catches_a_runaway_forker, &native),
 		cmocka_unit_test(test_sweep_spares_who_is_kept),

@@ -267,13 +267,14 @@ struct dlab_scan {
 
 static bool dlab_scan_value(struct dlab_scan *);
 
-static void dlab_scan_space(struct dlab_scan *c)
+static inline void dlab_scan_space(struct dlab_scan *c)
 {
-	while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\r' || *c->p == '\n'))
+	while (c->p < c->end && (unsigned char)*c->p <= ' ' &&
+	       (*c->p == ' ' || *c->p == '\t' || *c->p == '\r' || *c->p == '\n'))
 		c->p++;
 }
 
-static bool dlab_scan_char(struct dlab_scan *c, char want)
+static inline bool dlab_scan_char(struct dlab_scan *c, char want)
 {
 	dlab_scan_space(c);
 	if (c->p == c->end || *c->p != want)
@@ -313,31 +314,41 @@ static size_t dlab_utf8_length(const unsigned char *p, const unsigned char *end)
 	return n;
 }
 
+/* Stands for itself in a string, as most characters do (0x7f too, which is left to the slow way). */
+static inline bool dlab_is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* The bytes of the escape at p, a backslash, without the digits of a \u; 0 when it is none. */
+static size_t dlab_escape_length(const char *p, const char *end)
+{
+	if (end - p < 2 || !p[1])
+		return 0;
+	return p[1] == 'u' ? (dlab_hex4(p + 2, end) < 0 ? 0 : 2) : strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
+}
+
 static bool dlab_scan_string(struct dlab_scan *c)
 {
 	if (!dlab_scan_char(c, '"'))
 		return false;
-	while (c->p < c->end) {
-		unsigned char ch = (unsigned char)*c->p++;
+	const char *p = c->p, *end = c->end;
+	for (;;) {
+		while (p < end && dlab_is_plain(*p))
+			p++;
+		if (p == end)
+			return false;
+		unsigned char ch = (unsigned char)*p;
 		if (ch == '"')
-			return true;
-		if (ch < 0x20)
+			break;
+		size_t n = ch >= 0x80 ? dlab_utf8_length((const unsigned char *)p, (const unsigned char *)end) :
+			ch == '\\' ? dlab_escape_length(p, end) : ch >= 0x20;
+		if (n == 0)
 			return false;
-		if (ch >= 0x80) {
-			size_t n = dlab_utf8_length((const unsigned char *)c->p - 1, (const unsigned char *)c->end);
-			if (n == 0)
-				return false;
-			c->p += n - 1;
-		}
-		if (ch != '\\')
-			continue;
-		if (c->p == c->end)
-			return false;
-		ch = (unsigned char)*c->p++;
-		if (ch == 'u' ? dlab_hex4(c->p, c->end) < 0 : !ch || !strchr("\"\\/bfnrt", ch))
-			return false;
+		p += n;
 	}
-	return false;
+	c->p = p + 1;
+	return true;
 }
 
 static bool dlab_scan_digits(struct dlab_scan *c)
@@ -492,6 +503,11 @@ const char *dlab_string(struct dlab *d, struct dlab_json j)
 		return NULL;
 	char *text = dlab_alloc(d, j.n), *to = text; /* never longer than it is written */
 	const char *end = j.s + j.n - 1;
+	if (!memchr(j.s, '\\', j.n)) {
+		memcpy(text, j.s + 1, j.n - 2);
+		text[j.n - 2] = '\0';
+		return text;
+	}
 	for (const char *p = j.s + 1; p < end;) {
 		if (*p != '\\') {
 			*to++ = *p++;
@@ -508,15 +524,21 @@ const char *dlab_string(struct dlab *d, struct dlab_json j)
 	return text;
 }
 
-static bool dlab_key_is(struct dlab_json key, const char *want, size_t n)
+/* A key with escapes: rare, so it is decoded with an arena of its own. */
+static bool dlab_key_decodes_to(struct dlab_json key, const char *want)
 {
 	if (!memchr(key.s, '\\', key.n))
-		return key.n == n + 2 && memcmp(key.s + 1, want, n) == 0;
-	/* A key with escapes: rare, so decode it with an arena of its own. */
+		return false;
 	struct dlab tmp = { 0 };
 	bool same = strcmp(dlab_string(&tmp, key), want) == 0;
 	free(tmp.arena);
 	return same;
+}
+
+/* An escape is longer than what it stands for, so a key of the wanted length has none. */
+static inline bool dlab_key_is(struct dlab_json key, const char *want, size_t n)
+{
+	return key.n == n + 2 ? memcmp(key.s + 1, want, n) == 0 : key.n > n + 2 && dlab_key_decodes_to(key, want);
 }
 
 struct dlab_json dlab_get(struct dlab_json object, const char *name)
@@ -561,7 +583,7 @@ bool dlab_bool(struct dlab_json j)
 
 /* --- building JSON --- */
 
-static void dlab_add(struct dlab_text *t, const char *s, size_t n)
+static inline void dlab_add(struct dlab_text *t, const char *s, size_t n)
 {
 	if (t->n + n + 1 > t->cap) {
 		char *old = t->s;
@@ -577,9 +599,9 @@ static void dlab_add_quoted(struct dlab_text *t, const char *s)
 {
 	dlab_add(t, "\"", 1);
 	for (const char *from = s;; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c >= 0x20 && c != '"' && c != '\\')
+		if (dlab_is_plain(*s) || (unsigned char)*s >= 0x7f)
 			continue;
+		unsigned char c = (unsigned char)*s;
 		dlab_add(t, from, (size_t)(s - from));
 		from = s + 1;
 		if (!c)
@@ -674,7 +696,7 @@ void dlab_put_string(struct dlab_text *t, const char *key, const char *s)
 
 /* --- messages --- */
 
-static void dlab_out(struct dlab *d, const char *s, size_t n)
+static inline void dlab_out(struct dlab *d, const char *s, size_t n)
 {
 	DLAB_ROOM(d->out, n);
 	memcpy(d->out.at + d->out.n, s, n);
@@ -1094,14 +1116,25 @@ struct dlab_line {
 /* One member of the line (body: of the body) whose value stands at *c. */
 struct dlab_member {
 	const char *key;
-	size_t offset;
+	size_t n, offset; /* the key's length; where the line keeps it */
 };
 
-#define DLAB_MEMBER(name) { #name, offsetof(struct dlab_line, name) }
+#define DLAB_MEMBER(name) { #name, sizeof #name - 1, offsetof(struct dlab_line, name) }
 static const struct dlab_member dlab_of_line[] = { DLAB_MEMBER(src), DLAB_MEMBER(dest), DLAB_MEMBER(at_ms),
 	DLAB_MEMBER(body), { 0 } };
 static const struct dlab_member dlab_of_body[] = { DLAB_MEMBER(type), DLAB_MEMBER(msg_id), DLAB_MEMBER(in_reply_to),
 	DLAB_MEMBER(name), { 0 } };
+
+static const struct dlab_member *dlab_find_member(const struct dlab_member *table, struct dlab_json key)
+{
+	for (const struct dlab_member *m = table; m->key; m++)
+		if (key.n == m->n + 2 && memcmp(key.s + 1, m->key, m->n) == 0)
+			return m;
+	for (const struct dlab_member *m = table; m->key && memchr(key.s, '\\', key.n); m++)
+		if (dlab_key_is(key, m->key, m->n))
+			return m;
+	return NULL;
+}
 
 /* Scans an object once and notes where the members of the table stand; the body's are noted on the way. */
 static bool dlab_scan_members(struct dlab_scan *c, const struct dlab_member *table, struct dlab_line *line)
@@ -1116,9 +1149,9 @@ static bool dlab_scan_members(struct dlab_scan *c, const struct dlab_member *tab
 		if (!dlab_scan_string(c))
 			return false;
 		key.n = (size_t)(c->p - key.s);
-		for (const struct dlab_member *m = table; m->key && !found; m++)
-			if (dlab_key_is(key, m->key, strlen(m->key)))
-				found = (struct dlab_json *)(void *)((char *)line + m->offset);
+		const struct dlab_member *m = dlab_find_member(table, key);
+		if (m)
+			found = (struct dlab_json *)(void *)((char *)line + m->offset);
 		if (!dlab_scan_char(c, ':'))
 			return false;
 		dlab_scan_space(c);

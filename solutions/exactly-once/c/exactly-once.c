@@ -14,7 +14,7 @@
 
 #define SERVER "n1"
 
-enum { FIRST_PAUSE_MS = 200, LONGEST_PAUSE_MS = 2000, TRY_MS = 20000 };
+enum { FIRST_PAUSE_MS = 200, LONGEST_PAUSE_MS = 2000, TRY_MS = 18000 };
 
 struct node {
 	struct dlab *d;

@@ -10,7 +10,7 @@
 //
 // Pauses double from 200 ms to 2 s. Half of each is chance, so that many fronts do not come back at one instant.
 //
-// A front stops after 20 s, and a message is under way for 3 s at most. So a key that is 25 s old is of no more use.
+// A front stops after 18 s, and a message is under way for 3 s at most. So a key that is 25 s old is of no more use.
 package main
 
 import (
@@ -24,7 +24,7 @@ const (
 	server         = "n1"
 	firstPauseMs   = 200
 	longestPauseMs = 2000
-	tryMs          = 20000
+	tryMs          = 18000
 	keepMs         = 25000
 )
 

@@ -44,7 +44,7 @@ def read(msg):
 
 
 def ask(request, finish, msg, pause=200, stop=None):
-    stop = stop or node.now() + 20000
+    stop = stop or node.now() + 18000
 
     def answered(answer):
         if answer["body"]["type"] != "error":

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Prints how fast this build is, one figure a line with its goal beside it. usage: run.py (by `make bench`)
+
+Speeds are ratios: a bare loop and the real thing are measured in turns, in short slices, in the same process or one after
+the other, and medians are compared, so that a slow machine, or one with other work to do, changes both. BENCH_FULL=1 runs
+all of 1,000 seeds instead of some of them. The exit status is 0 unless something broke: a goal that is missed is a figure.
+"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
+TOOLS = BUILD / "tests" / "bench"
+FULL = bool(os.environ.get("BENCH_FULL"))
+SEEDS, SOME_SEEDS = 1000, 50
+SLICES, STEPS, PYTHON_STEPS = 20, 15000, 5000
+EVENTS, ROUNDS = 500000, 3
+
+COPY = TOOLS / "copy_node"
+ECHO, BROADCAST = TOOLS / "node_echo", TOOLS / "node_broadcast"
+PYTHON_COPY = f"{sys.executable} {ROOT / 'tests/bench/copy_node.py'}"
+PYTHON_ECHO = f"{sys.executable} {ROOT / 'solutions/echo/python/echo.py'}"
+
+
+class Report:
+    def __init__(self):
+        self.met = self.missed = 0
+
+    def line(self, what, text, goal="", good=None):
+        verdict = ""
+        if good is not None:
+            self.met += good
+            self.missed += not good
+            verdict = "met" if good else "MISSED"
+        print(f"  {what:<50} {text:<46} {goal:<10} {verdict}".rstrip(), flush=True)
+
+    def at_least(self, what, value, goal, text):
+        self.line(what, text, f">= {goal:,}", value >= goal)
+
+    def at_most(self, what, value, goal, text):
+        self.line(what, text, f"<= {goal:,}", value <= goal)
+
+
+def call(*command, cwd):
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "core/sdk/python")}
+    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench: {' '.join(map(str, command))} ended with status {done.returncode}")
+    return done.stdout
+
+
+def bench_sim(folder, *args):
+    return json.loads(call(TOOLS / "bench_sim", *args, cwd=folder))
+
+
+def steps(report, folder):
+    for what, goal, count, stored, bare, node in (
+            ("sim steps, C nodes, nothing stored", 0.80, STEPS, "-", COPY, ECHO),
+            ("sim steps, C nodes, every event stored", 0.75, STEPS, folder / "run.db", COPY, ECHO),
+            ("sim steps, Python nodes", 0.60, PYTHON_STEPS, "-", PYTHON_COPY, PYTHON_ECHO)):
+        r = bench_sim(folder, "steps", SLICES, count, stored, bare, node)
+        report.at_least(what, r["ratio"], goal, f"{r['ratio']:.2f} of bare ({r['sim']:,} of {r['bare']:,} a second)")
+        if what.endswith("nothing stored"):
+            memory = r["bytes_per_event"]
+    report.line("memory of a run", f"{memory:.0f} MB per million events")
+
+
+def store(report, folder):
+    text = call(TOOLS / "bench_store", EVENTS, ROUNDS, cwd=folder)
+    rate, bare, ratio = re.search(r"^store: (\d+) rows/s, bare: (\d+) rows/s, ratio ([\d.]+)", text).groups()
+    report.at_least("events stored a second", int(rate), 300000, f"{int(rate):,}")
+    report.at_least("events stored, beside bare inserts", float(ratio), 0.85, f"{ratio} of bare ({int(bare):,} a second)")
+
+
+def start(report, folder):
+    for what, megabytes in (("start of five C nodes until the last init_ok", 1), ("the same, the harness holds 1 GB", 1024)):
+        r = bench_sim(folder, "start", SLICES, megabytes, COPY, ECHO)
+        report.at_most(what, r["ratio"], 1.5, f"{r['ratio']:.2f} times five bare spawns ({r['sim_ms']} of {r['bare_ms']} ms)")
+
+
+def idle(report, folder):
+    r = bench_sim(folder, "idle", 2000, BROADCAST)
+    report.line("five idle broadcast nodes", f"{r['virtual_per_real']:,} virtual seconds a second")
+
+
+def seeds(report, folder):
+    count = SEEDS if FULL else SOME_SEEDS
+    for lab, node in (("echo", ECHO), ("broadcast", BROADCAST)):
+        began = time.monotonic()
+        call(BUILD / "dlab", "test", lab, "--seeds", count, "-j", 2, "--", node, cwd=folder)
+        took = time.monotonic() - began
+        note = "" if FULL else f", from {count} (BENCH_FULL=1: all)"
+        report.line(f"1,000 seeds of all tests of {lab}, -j 2", f"{took * SEEDS / count:.0f} s{note}")
+
+
+def main():
+    report = Report()
+    print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    with tempfile.TemporaryDirectory(prefix="dlab-bench-") as name:
+        for part in (steps, store, start, idle, seeds):
+            part(report, pathlib.Path(name))
+    print(f"{report.met} goals met, {report.missed} missed")
+
+
+if __name__ == "__main__":
+    main()
