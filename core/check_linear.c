@@ -22,7 +22,8 @@
 
 #include "ddmin.h"
 
-enum { NONE = UINT32_MAX, MEMO_FIRST = 64, INTERN_FIRST = 64, ROUND_FIRST = 1024, ROUND_FACTOR = 4 };
+enum { MEMO_FIRST = 64, INTERN_FIRST = 64, ROUND_FIRST = 1024, ROUND_FACTOR = 4 };
+#define NONE UINT32_MAX
 #define STATES_DEFAULT UINT64_C(20000000)
 #define BYTES_DEFAULT (UINT64_C(1) << 30)
 #define NO_LIMIT (UINT64_MAX - 1) /* as a place: later than every call */
