@@ -363,7 +363,7 @@ mkdir tree
 cp -R "$here/core" "$here/labs" "$here/stages" "$here/Makefile" tree/
 expect 0 'solutions/one-thing/python/one-thing.py' env DLAB_HOME="$PWD/tree" "$dlab" new-lab one-thing --stage 3 --title 'a thing'
 holds 'the stage has its folder' test -d tree/stages/03-partition-replication/one-thing
-holds 'no placeholder is left' bash -c '! grep -rE "@[A-Z_]+@" tree/labs/one-thing.c tree/stages/03-*/one-thing tree/solutions tree/tests'
+holds 'no mark of the template is left' bash -c '! grep -rE "@[A-Z_]+@" tree/labs/one-thing.c tree/stages/03-*/one-thing tree/solutions tree/tests'
 expect 2 'one-thing.c is there already' env DLAB_HOME="$PWD/tree" "$dlab" new-lab one-thing --stage 3
 holds 'the judge compiles without a warning' cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror \
 	-Itree/core -c tree/labs/one-thing.c -o judge.o
@@ -415,15 +415,15 @@ fi
 # --- install ---
 if [ "$dlab" = "$here/build/dlab" ]; then
 	section
-	holds 'make install' make -s -C "$here" install DESTDIR="$box/root" PREFIX=/usr
-	installed=$box/root/usr/bin/dlab
-	expect 0 '^ok  dlab.s files +.*/root/usr/share/dlab$' "$installed" doctor
+	holds 'make install' make -s -C "$here" install DESTDIR="$box/dest" PREFIX=/usr
+	installed=$box/dest/usr/bin/dlab
+	expect 0 '^ok  dlab.s files +.*/dest/usr/share/dlab$' "$installed" doctor
 	expect 0 'Made a workspace' "$installed" new w
 	expect 0 '# sockets' "$installed" guide sockets
-	holds 'the man page is there' test -s "$box/root/usr/share/man/man1/dlab.1"
+	holds 'the man page is there' test -s "$box/dest/usr/share/man/man1/dlab.1"
 	expect 2 "is not dlab's source tree" "$installed" new-lab thing --stage 1
-	holds 'make uninstall' make -s -C "$here" uninstall DESTDIR="$box/root" PREFIX=/usr
-	holds 'nothing is left' bash -c '[ -z "$(find "$0" -type f)" ]' "$box/root"
+	holds 'make uninstall' make -s -C "$here" uninstall DESTDIR="$box/dest" PREFIX=/usr
+	holds 'nothing is left' bash -c '[ -z "$(find "$0" -type f)" ]' "$box/dest"
 fi
 
 echo "$passed passed, $failed failed"
