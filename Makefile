@@ -87,7 +87,7 @@ fuzzers:
 		$(FUZZ_BUILD)/tests/fuzz/$$f.o $(FUZZ_BUILD)/libdlab.a $(LIBS) || exit 1; done
 
 .PHONY: deps-build deps-try deps-test deps-all programs fuzzers
-deps-%:
+deps-build deps-try deps-test deps-all: deps-%:
 	@CC="$(CC)" tests/install.sh $*
 
 programs: $(TESTS) $(REPLAYS) $(BUILD)/dlab
