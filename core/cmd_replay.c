@@ -251,7 +251,7 @@ static void add_json(struct replay *r, const struct event *e)
 		buf_printf(&b, ",\"arg\":%lld", (long long)e->arg);
 	if (e->cause)
 		buf_printf(&b, ",\"cause\":%llu", (unsigned long long)e->cause);
-	if (body.n && (e->msg || e->kind == EVENT_STATE) && json_valid(body, NULL)) {
+	if (body.n && (e->msg || e->kind == EVENT_STATE || e->kind == EVENT_APPLY) && json_valid(body, NULL)) {
 		buf_str(&b, ",\"body\":");
 		buf_slice(&b, body);
 	} else if (body.n) {

@@ -6,7 +6,7 @@
  * a SEND and later a RECV or a DROP.
  *
  * `text` by kind: SEND, CALL, REPLY: the body, one JSON object. RECV, DROP: empty, see the SEND of the same msg.
- * STATE: the body of the report. TIMER, ARM: the timer's name. LOG: a line of stderr. BAD: the offending text, cut. LINT,
+ * STATE, APPLY: the body of the report. TIMER, ARM: the timer's name. LOG: a line of stderr. BAD: the offending text, cut. LINT,
  * NOTE: a sentence. START, EXIT: a sentence. FAULT: the fault as fault_print writes it. */
 #ifndef DLAB_EVENT_H
 #define DLAB_EVENT_H
@@ -26,6 +26,7 @@
 	X(ARM, "arm", "a node set a timer; arg: ms, -1 stops it") \
 	X(TIMER, "timer", "a timer of a node went off") \
 	X(STATE, "state", "a node reported its state") \
+	X(APPLY, "apply", "a node reported that it applied an entry") \
 	X(LOG, "log", "a line of a node's stderr") \
 	X(BAD, "bad", "a node wrote a line that is no message; why: enum bad") \
 	X(LINT, "lint", "allowed, and worth a look") \

@@ -257,6 +257,8 @@ static bool dlab_line(struct router *r, int64_t now, int node, const struct enve
 		return r->lockstep;
 	if (slice_is(e->type, "state"))
 		router_say(r, now, EVENT_STATE, node, 0, e->body);
+	else if (slice_is(e->type, "apply"))
+		router_say(r, now, EVENT_APPLY, node, 0, e->body);
 	else if (!slice_is(e->type, "timer") || !dlab_timer(r, now, node, e))
 		router_bad(r, now, node, BAD_BAD_DLAB, line);
 	return false;

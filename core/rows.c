@@ -201,6 +201,7 @@ static void add_local(struct buf *b, const struct rows *r, const struct event *e
 		rows_print_body(b, e->text);
 		return;
 	case EVENT_STATE: add_state(b, r, e); return;
+	case EVENT_APPLY: rows_print_body(b, e->text); return;
 	case EVENT_BAD: buf_printf(b, "%s: ", bad_text(e->why)); break;
 	case EVENT_READY: buf_str(b, "ready"); break;
 	case EVENT_TIMER: buf_str(b, "timer "); break;
@@ -243,7 +244,8 @@ static const char *colour_of(const struct rows *r, const struct event *e)
 {
 	const struct style *s = r->style;
 	switch (e->kind) {
-	case EVENT_STATE: return s->blue;
+	case EVENT_STATE:
+	case EVENT_APPLY: return s->blue;
 	case EVENT_BAD:
 	case EVENT_EXIT:
 	case EVENT_KILL: return s->red;

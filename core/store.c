@@ -309,7 +309,8 @@ static void bind_clock(struct store *s, sqlite3_stmt *q, int row, const struct e
 /* Bodies were checked when they were read; any other text may quote what a process wrote. */
 static bool kind_has_body(int kind)
 {
-	return kind == EVENT_SEND || kind == EVENT_CALL || kind == EVENT_REPLY || kind == EVENT_STATE;
+	return kind == EVENT_SEND || kind == EVENT_CALL || kind == EVENT_REPLY || kind == EVENT_STATE ||
+		kind == EVENT_APPLY;
 }
 
 static void bind_event(struct store *s, sqlite3_stmt *q, int row, const struct event *e)

@@ -530,12 +530,25 @@ static void test_speech_after_done(void **state)
 	close_world(w);
 }
 
+static void test_reports(void **state)
+{
+	struct world *w = open_world(fabric(state), 1, NULL, NULL);
+	start_all(w);
+	post_do(w, 0, "[\"send\",\"dlab\",{\"type\":\"state\",\"term\":3}],[\"send\",\"dlab\",{\"type\":\"apply\",\"index\":7}],"
+		"[\"send\",\"dlab\",{\"type\":\"gossip\"}]");
+	expect(w, (struct want){ EVENT_STATE, 0, 0, "\"term\"" }, SECOND);
+	expect(w, (struct want){ EVENT_APPLY, 0, 0, "\"index\"" }, SECOND);
+	assert_int_equal(expect(w, (struct want){ EVENT_BAD, 0, 0, "gossip" }, SECOND)->why, BAD_BAD_DLAB);
+	close_world(w);
+}
+
 #define CASES(X) \
 	X(test_init_comes_first) X(test_call_and_reply) X(test_messages_between_nodes) X(test_garbage_is_an_event) \
 	X(test_a_long_line_is_skipped) X(test_cut_is_one_way) X(test_loss_and_doubles) X(test_latency) \
 	X(test_kill_and_start_again) X(test_pause_and_resume) X(test_timers) X(test_a_node_that_ends_is_an_event) \
 	X(test_nothing_before_init_ok) X(test_services_are_lanes) X(test_a_mute_node_is_never_ready) \
-	X(test_time_stops_where_it_is_told) X(test_close_leaves_nobody) X(test_speech_after_done)
+	X(test_time_stops_where_it_is_told) X(test_close_leaves_nobody) X(test_speech_after_done) \
+	X(test_reports)
 
 int main(void)
 {

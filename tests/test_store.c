@@ -147,7 +147,7 @@ static void store_sample(struct sample *s, const char *path, uint64_t events)
 	assert_int_equal(store_finish(st, &meta, &err), 0);
 }
 
-enum { RUN_EVENTS = 301 };
+enum { RUN_EVENTS = 302 };
 /* A small run file at `path`. */
 static void make_run(const char *path)
 {
@@ -759,7 +759,7 @@ static const struct forgery rows[] = {
 	{ "UPDATE events SET kind = -1 WHERE seq = 17", "event 17 has kind -1" },
 	{ "UPDATE events SET why = 256 WHERE seq = 17", "event 17 has reason 256" },
 	{ "UPDATE events SET kind = 5, why = 5 WHERE seq = 17", "event 17 has reason 5" },
-	{ "UPDATE events SET kind = 12, why = 13 WHERE seq = 17", "event 17 has reason 13" },
+	{ "UPDATE events SET kind = 13, why = 13 WHERE seq = 17", "event 17 has reason 13" },
 	{ "UPDATE events SET src = 141 WHERE seq = 17", "event 17 has source 141" },
 	{ "UPDATE events SET dst = -4 WHERE seq = 17", "event 17 has destination -4" },
 	{ "UPDATE events SET kind = 6, src = -1 WHERE seq = 17", "event 17 has source -1" },
@@ -781,7 +781,7 @@ static const struct forgery rows[] = {
 	{ "UPDATE ops SET node = 5 WHERE n = 5", "operation 5 has node 5" },
 	{ "UPDATE ops SET status = 5 WHERE n = 5", "operation 5 has status 5" },
 	{ "UPDATE ops SET code = 40000 WHERE n = 5", "operation 5 has code 40000" },
-	{ "UPDATE ops SET call_seq = 302 WHERE n = 5", "operation 5 has call event 302" },
+	{ "UPDATE ops SET call_seq = 303 WHERE n = 5", "operation 5 has call event 303" },
 	{ "UPDATE ops SET return_ns = 9223372036854775806 WHERE n = 5", "operation 5 has return" },
 	{ "DELETE FROM ops WHERE n = 5", "row 5 of ops is missing" },
 };

@@ -113,6 +113,9 @@ static void on_report(struct dlab *d, const struct dlab_msg *m, void *arg)
 	dlab_put_string(body, "role", "leader");
 	dlab_put_int(body, "term", 3);
 	dlab_state(d, body);
+	body = dlab_body(d, "apply");
+	dlab_put_int(body, "index", 7);
+	dlab_apply(d, body);
 }
 
 static void on_put(struct dlab *d, const struct dlab_msg *m, void *arg)

@@ -65,6 +65,7 @@ def chance(msg):
 @node.on("report")
 def report(msg):
     node.state({"role": "leader", "term": 3})
+    node.apply({"index": 7})
 
 
 @node.on("put")

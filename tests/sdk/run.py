@@ -173,7 +173,8 @@ class SdkTest(unittest.TestCase):
         p.say({"type": "two", "msg_id": 2}, at_ms=1)
         self.assertEqual(len(p.write()), 3)
         p.say({"type": "report"}, at_ms=2)
-        self.assertEqual(p.write(), [out("dlab", {"type": "state", "role": "leader", "term": 3})])
+        self.assertEqual(p.write(), [out("dlab", {"type": "state", "role": "leader", "term": 3}),
+                                     out("dlab", {"type": "apply", "index": 7})])
         p.say({"type": "stop", "name": "nothing"}, at_ms=3)  # says nothing
         p.raw(b"garbage\n")
         p.say({"type": "echo", "echo": "next", "msg_id": 3}, at_ms=4)

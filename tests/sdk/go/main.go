@@ -61,7 +61,10 @@ func main() {
 		ints := []int{n.Random(1000), n.Random(1000), n.Random(1000)}
 		n.Reply(m, dlab.Body{"type": "chance_ok", "ints": ints, "unit": n.RandomUnit()})
 	})
-	n.On("report", func(m dlab.Message) { n.State(dlab.Body{"role": "leader", "term": 3}) })
+	n.On("report", func(m dlab.Message) {
+		n.State(dlab.Body{"role": "leader", "term": 3})
+		n.Apply(dlab.Body{"index": 7})
+	})
 	n.On("put", func(m dlab.Message) {
 		n.Reply(m, dlab.Body{"type": "put_ok", "kept": n.Save("value", read(m).Value)})
 	})
