@@ -268,6 +268,10 @@ static void play_all(struct play *p)
 	start_all(p);
 	p->phase = PLAY_PLAYING;
 	p->test->play(p);
+	if (p->spec->settle && p->ops->settle) {
+		p->ops->settle(p->fabric);
+		play_pump(p, play_now(p));
+	}
 	p->phase = PLAY_CHECKING;
 	if (p->unjudged)
 		return;
