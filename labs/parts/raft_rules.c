@@ -275,14 +275,18 @@ static void rule_completeness(struct play *p, const struct raft_rules *r, int no
 	for (size_t i = 0; i < r->reaches; i++)
 		if (r->reach[i].term < s->term && (!most || r->reach[i].index > most->index))
 			most = &r->reach[i];
-	if (!most || s->last_index < 0 || s->last_index >= most->index)
+	if (!most || s->last_index < 0)
+		return;
+	int64_t term = r->entry[most->index].term;
+	bool has = s->last_index > most->index || (s->last_index == most->index && (s->last_term < 0 || s->last_term == term));
+	if (has)
 		return;
 	FAIL_PAIR(p, most->seq, 0, e->seq, .rule = "Leader Completeness: a leader has every committed entry", .source = SOURCE(p, "5.4"),
 		.expected = play_text(p, "%s, leader of term %lld, has the entry %lld, which was committed in term %lld at the latest",
 			play_node_name(p, node), (long long)s->term, (long long)most->index, (long long)most->term),
-		.seen = play_text(p, "entry %lld was applied by %s, and the log of %s ends at %lld when it is leader of term %lld at %s",
-			(long long)most->index, who_when(p, most->seq), play_node_name(p, node), (long long)s->last_index, (long long)s->term,
-			when(p, e->seq)),
+		.seen = play_text(p, "%s applied entry %lld, of term %lld; and when %s was leader of term %lld, at %s, its log ended at %lld "
+			"(of term %lld)", who_when(p, most->seq), (long long)most->index, (long long)term, play_node_name(p, node),
+			(long long)s->term, when(p, e->seq), (long long)s->last_index, (long long)s->last_term),
 		.hint = "either a voter gave its vote to a log that is less up-to-date than its own (compare last_log_term first, then "
 			"last_log_index), or an entry was counted as committed that is not (less than a majority has it, or it is of an older "
 			"term, Figure 8), or a log was lost in a restart");
@@ -333,12 +337,43 @@ static void take_vote(struct play *p, struct raft_rules *r, struct raft_node *n,
 	n->vote_seq = e->seq;
 }
 
+/* Rule 13, and commit >= lastApplied. A node that begins with a snapshot may say commit 0 at first. */
+static void rule_keeps_applied(struct play *p, const struct raft_rules *r, const struct raft_node *n, const struct event *e,
+	const struct report *s)
+{
+	if (!n->applied || !n->applied_seq)
+		return;
+	int64_t term = r->entry[n->applied].term;
+	bool shorter = s->last_index >= 0 && s->last_index < n->applied;
+	bool other = s->last_index == n->applied && s->last_term >= 0 && s->last_term != term;
+	bool uncommitted = s->commit >= 0 && s->commit < n->applied_alone;
+	if (!shorter && !other && !uncommitted)
+		return;
+	const char *name = name_of(p, r, n);
+	FAIL_PAIR(p, n->applied_seq, 0, e->seq,
+		.rule = uncommitted && !shorter ? "what is applied is committed" : "what a node has applied stays in its log",
+		.source = uncommitted && !shorter ? FIGURE_2 " (commitIndex, lastApplied)" : SOURCE(p, "5.3 and 7"),
+		.expected = shorter ? play_text(p, "the log of %s reaches at least to entry %lld, which it has applied", name,
+				(long long)n->applied) :
+			other ? play_text(p, "last_index %lld with last_term %lld, the term of the entry that %s applied there",
+				(long long)n->applied, (long long)term, name) :
+			play_text(p, "commit of %s is at least %lld, which it has applied", name, (long long)n->applied_alone),
+		.seen = play_text(p, "%s applied entry %lld, of term %lld, at %s, and reported last_index %lld, last_term %lld, commit %lld "
+			"at %s", name, (long long)n->applied, (long long)term, when(p, n->applied_seq), (long long)s->last_index,
+			(long long)s->last_term, (long long)s->commit, when(p, e->seq)),
+		.hint = shorter ? "cut the log only where an entry of append_entries has another term than the one at its index. A message "
+				"that comes late brings old entries, or none, and must cut nothing off (5.3: \"if an existing entry conflicts\")" :
+			other ? "when the log is empty, last_index and last_term are those of the snapshot: keep both with it, on disk too" :
+			"raise commit only, never lower it: an old append_entries may come late");
+}
+
 static void take_state(struct play *p, struct raft_rules *r, const struct event *e)
 {
 	struct raft_node *n = &r->node[e->src];
 	struct report s = report_read(p, e->text);
 	if (r->strict)
 		need_whole_state(p, e, &s);
+	rule_keeps_applied(p, r, n, e, &s);
 	if (s.term >= 0) {
 		bool new_term = s.term != n->term;
 		take_term(p, r, n, e, &s);
@@ -634,6 +669,8 @@ static void take_apply(struct play *p, struct raft_rules *r, const struct event 
 	else
 		take_entry(p, r, e, &a);
 	n->applied = n->fresh_index = a.index;
+	n->applied_alone = a.snapshot ? n->applied_alone : a.index;
+	n->snapshot = a.snapshot ? a.index : n->snapshot;
 	n->fresh_term = a.term;
 	n->applied_seq = n->fresh_seq = e->seq;
 	unsettle(n, e);
@@ -641,9 +678,21 @@ static void take_apply(struct play *p, struct raft_rules *r, const struct event 
 
 /* --- what is judged when a handler is over --- */
 
+static void rule_says_state(struct play *p, const struct raft_rules *r, const struct raft_node *n)
+{
+	if (n->state_seq)
+		return;
+	FAIL(p, .rule = "reports are whole", .source = "the lab's guide, Reports",
+		.expected = play_text(p, "a state report of %s after each start, in the handler of init", name_of(p, r, n)),
+		.seen = play_text(p, "%s applied entry %lld at %s, and has sent no state report since its start", name_of(p, r, n),
+			(long long)n->fresh_index, when(p, n->fresh_seq)),
+		.hint = "report state at the end of the init handler, and whenever role, term or vote has changed",
+		.nodes = lane_bit((int)(n - r->node)), .t_ns = trace_at(play_trace(p), n->fresh_seq)->t_ns, .evidence = { n->fresh_seq });
+}
+
 static void rule_own_term(struct play *p, const struct raft_rules *r, const struct raft_node *n)
 {
-	if (n->fresh_term <= n->term || !n->state_seq)
+	if (n->fresh_term <= n->term)
 		return;
 	FAIL_PAIR(p, n->term_seq, 0, n->fresh_seq, .rule = "an applied entry is of the node's own term or an earlier one",
 		.source = SOURCE(p, "5.1"),
@@ -712,6 +761,7 @@ static void settle(struct play *p, struct raft_rules *r, struct raft_node *n)
 	n->unsettled_ns = -1;
 	if (n->fresh_index) {
 		if (r->strict) {
+			rule_says_state(p, r, n);
 			rule_own_term(p, r, n);
 			rule_has_leader(p, r, n);
 		}
@@ -741,7 +791,7 @@ static void life_begins(struct raft_rules *r, const struct event *e)
 	struct raft_node *n = &r->node[e->src];
 	n->start_seq = e->seq;
 	n->state_seq = n->commit_seq = n->applied_seq = 0;
-	n->commit = n->applied = 0;
+	n->commit = n->applied = n->applied_alone = n->snapshot = 0;
 	n->role = RAFT_FOLLOWER;
 }
 

@@ -10,6 +10,8 @@
  *   5 a leader has what is committed (5.4) 11 what was refused is applied nowhere
  *   6 one entry at an index (5.4.3)        12 reports are whole
  *
+ *  13 what a node has applied stays in its log (5.4)
+ *
  * A handler's reports may come in any order, and before or after its messages. So what needs two of them is judged when
  * the node's next handler begins ("settled"). */
 #ifndef DLAB_RAFT_RULES_H
@@ -30,6 +32,8 @@ struct raft_node {
 	uint64_t vote_seq;
 	int64_t applied;         /* the last index, in this life; 0: none */
 	uint64_t applied_seq;
+	int64_t snapshot;        /* the last index of the last snapshot that it took over, in this life */
+	int64_t applied_alone;   /* the last one that was no snapshot, in this life */
 	unsigned candidacies, victories; /* terms in which it was candidate, leader */
 	int64_t first_candidate, last_candidate; /* terms */
 	/* Of the handler that runs, or ran last: to be judged when the next one begins. */
