@@ -177,6 +177,7 @@ static _Noreturn void fail_shape(const struct account *a, const struct shape *s)
 	"that index is applied, then answer. A follower that answers by itself shows the past"
 #define HINT_CAS "compare when the entry is applied, in the order of the log: what the leader sees when the request comes is not yet " \
 	"decided"
+#define HINT_KILLED "a node was killed meanwhile: log, term and vote must be in data_dir before any message speaks of them"
 #define HINT_LOST "answer a client only when its entry is committed and applied, and commit only what a majority has on disk. A " \
 	"vote goes only to a candidate whose log is at least as up to date"
 
@@ -200,7 +201,7 @@ static void look_for_invented(const struct account *a)
 		} else if (w->status == OP_FAILED) {
 			s.expected = play_text(a->p, "what was definitely refused does not happen, not later either: %s was answered with "
 				"definite errors only", kv_name(a->p, w));
-			s.seen = play_text(a->p, "%s; it had had %s", seen, kv_story(a->p, w));
+			s.seen = play_text(a->p, "%s; %s had had %s", seen, kv_name(a->p, w), kv_story(a->p, w));
 			s.hint = "error 11 promises that the request was not put into any log. A node that has forwarded it, or put it into its "
 				"own log, does not know: no answer, error 0 or 13";
 		} else if (is_refused_cas(w)) {
@@ -264,6 +265,7 @@ static _Noreturn void fail_old_again(const struct account *a, const struct kv_op
 	if (old)
 		seen = play_text(a->p, "%s. But %s is older: %s", seen, value_text(a->p, v), old->f == LIN_READ ? finding_text(a, old, v) :
 			told(a, old));
+	bool killed = was_killed_between(a, kv_call(x), returned(r));
 	struct shape s = { .seen = seen, .op = { old, x, r, w && w != old && w->tries_n > 1 ? w : NULL } };
 	if (w && repeated_after(w, x)) {
 		s.rule = "an operation takes effect once";
@@ -278,13 +280,12 @@ static _Noreturn void fail_old_again(const struct account *a, const struct kv_op
 		s.expected = play_text(a->p, "after the acknowledgement every read shows %lld, or something that was written later",
 			(long long)put);
 		s.seen = play_text(a->p, "%s. No answer ever showed %lld", seen, (long long)put);
-		s.hint = was_killed_between(a, kv_call(x), returned(r)) ? HINT_LOST ". A node was killed meanwhile: log, term and vote must "
-			"be in data_dir before a message says so" : HINT_LOST;
+		s.hint = killed ? HINT_KILLED ". And " HINT_LOST : HINT_LOST;
 	} else {
 		s.rule = "a read shows what was acknowledged before it";
 		s.source = THESIS_READS;
 		s.expected = play_text(a->p, "%s, or something that was written later", value_text(a->p, put));
-		s.hint = HINT_READ;
+		s.hint = killed ? HINT_KILLED ". If nothing is lost in a crash: " HINT_READ : HINT_READ;
 	}
 	fail_shape(a, &s);
 }
