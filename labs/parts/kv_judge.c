@@ -328,6 +328,25 @@ static void look_for_two_cas(const struct account *a)
 		}
 }
 
+/* A compare-and-set was refused although the value was the expected one: it had replaced it itself, with an earlier request. */
+static void look_for_refused_by_itself(const struct account *a)
+{
+	for (size_t i = 0; i < a->core_n; i++) {
+		const struct kv_op *o = a->core[i];
+		if (!is_refused_cas(o) || o->no_key || o->tries_n < 2)
+			continue;
+		struct shape s = { .rule = "an operation takes effect once", .source = THESIS_ONCE,
+			.expected = play_text(a->p, "cas_ok for %s: the value was %lld, and nobody but itself can have replaced it by then",
+				kv_name(a->p, o), (long long)o->from),
+			.seen = play_text(a->p, "key %lld: %s, after %s", (long long)a->key, told(a, o), kv_story(a->p, o)),
+			.hint = HINT_ONCE, .op = { writer_of(a, a->key, o->from), o } };
+		for (size_t k = 0, n = 2; k < a->core_n && n < ARRAY_LEN(s.op); k++)
+			if (a->core[k] != s.op[0] && a->core[k] != o)
+				s.op[n++] = a->core[k];
+		fail_shape(a, &s);
+	}
+}
+
 static const char *list_text(const struct account *a)
 {
 	const char *text = "";
@@ -370,6 +389,7 @@ static _Noreturn void fail_core(struct play *p, const struct kv *kv, const struc
 	look_for_invented(&a);
 	look_for_two_cas(&a);
 	look_for_old(&a);
+	look_for_refused_by_itself(&a);
 	fail_plainly(&a);
 }
 
