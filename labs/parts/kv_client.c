@@ -283,10 +283,11 @@ void kv_finish(struct play *p, struct kv_client *c, struct kv_op *o)
 	client_learn(c, o);
 }
 
-const struct kv_op *kv_do(struct play *p, struct kv_client *c, struct kv_op *o)
+void kv_let_go(struct kv_client *c, struct kv_op *o)
 {
-	kv_finish(p, c, o);
-	return o;
+	if (o->status == OP_PENDING)
+		o->status = o->perhaps || o->tries[o->tries_n - 1]->status == OP_PENDING ? OP_MAYBE : OP_FAILED;
+	client_learn(c, o);
 }
 
 /* --- telling --- */

@@ -76,8 +76,8 @@ struct op *kv_try(struct play *, struct kv_op *, int node);
 int64_t kv_take(struct play *, struct kv_op *);
 /* Goes on until it is over. The last request may be under way. */
 void kv_finish(struct play *, struct kv_client *, struct kv_op *);
-/* The same for a new operation. */
-const struct kv_op *kv_do(struct play *, struct kv_client *, struct kv_op *);
+/* The client lets go of an operation that is not over. What it knows of it stays. */
+void kv_let_go(struct kv_client *, struct kv_op *);
 
 /* --- telling --- */
 /* "the write of 107", "the read", "the compare-and-set from 104 to 107" */

@@ -37,6 +37,7 @@ struct account {
 	const struct kv *kv;
 	const struct kv_op **core; /* the contradiction, ordered by call */
 	size_t core_n;
+	int64_t key;
 };
 
 static uint64_t returned(const struct kv_op *o)
@@ -134,11 +135,11 @@ static void add_evidence(struct finding *f, size_t *n, uint64_t seq)
 	f->evidence[at] = seq;
 }
 
-static void add_op(const struct account *a, struct finding *f, size_t *n, const struct kv_op *o)
+static void add_op(struct finding *f, size_t *n, const struct kv_op *o)
 {
 	if (!o)
 		return;
-	bool much = o->tries_n > 3;
+	bool much = o->tries_n > 2;
 	for (size_t i = 0; i < o->tries_n; i++) {
 		if (much && i > 0 && o->tries[i] != o->answered)
 			continue;
@@ -147,7 +148,6 @@ static void add_op(const struct account *a, struct finding *f, size_t *n, const 
 	}
 	if (o->answered)
 		add_evidence(f, n, o->answered->return_seq);
-	(void)a;
 }
 
 struct shape {
@@ -161,7 +161,7 @@ static _Noreturn void fail_shape(const struct account *a, const struct shape *s)
 	size_t n = 0;
 	int64_t last_ns = 0;
 	for (size_t i = 0; i < ARRAY_LEN(s->op); i++) {
-		add_op(a, &f, &n, s->op[i]);
+		add_op(&f, &n, s->op[i]);
 		if (s->op[i] && s->op[i]->answered && s->op[i]->answered->return_ns > last_ns)
 			last_ns = s->op[i]->answered->return_ns;
 	}
@@ -175,6 +175,9 @@ static _Noreturn void fail_shape(const struct account *a, const struct shape *s)
 #define HINT_READ "only a leader that knows it still is one may answer a read. Put the read into the log as an entry, or use " \
 	"ReadIndex: note the commit index (after an entry of the own term is committed), hear a majority answer a heartbeat, wait until " \
 	"that index is applied, then answer. A follower that answers by itself shows the past"
+#define HINT_CAS "compare when the entry is applied, in the order of the log: what the leader sees when the request comes is not yet " \
+	"decided"
+#define HINT_KILLED "a node was killed meanwhile: log, term and vote must be in data_dir before any message speaks of them"
 #define HINT_LOST "answer a client only when its entry is committed and applied, and commit only what a majority has on disk. A " \
 	"vote goes only to a candidate whose log is at least as up to date"
 
@@ -198,7 +201,7 @@ static void look_for_invented(const struct account *a)
 		} else if (w->status == OP_FAILED) {
 			s.expected = play_text(a->p, "what was definitely refused does not happen, not later either: %s was answered with "
 				"definite errors only", kv_name(a->p, w));
-			s.seen = play_text(a->p, "%s; it had had %s", seen, kv_story(a->p, w));
+			s.seen = play_text(a->p, "%s; %s had had %s", seen, kv_name(a->p, w), kv_story(a->p, w));
 			s.hint = "error 11 promises that the request was not put into any log. A node that has forwarded it, or put it into its "
 				"own log, does not know: no answer, error 0 or 13";
 		} else if (is_refused_cas(w)) {
@@ -256,12 +259,13 @@ static _Noreturn void fail_old_again(const struct account *a, const struct kv_op
 	found(r, &v);
 	left(x, &put);
 	const struct kv_op *w = v == LIN_NIL ? NULL : writer_of(a, r->key, v);
-	const char *seen = play_text(a->p, "key %lld: %s, but %s, before that was asked", (long long)r->key, finding_text(a, r, v),
+	const char *seen = play_text(a->p, "key %lld: %s; before that was asked, %s", (long long)r->key, finding_text(a, r, v),
 		x->f == LIN_READ || x->no_key ? finding_text(a, x, put) : play_text(a->p, "%s had been acknowledged by %s at %.3f s",
 			kv_name(a->p, x), node_of(a, x->answered), seconds(x->answered->return_ns)));
 	if (old)
-		seen = play_text(a->p, "%s. %s is older: %s", seen, value_text(a->p, v), old->f == LIN_READ ? finding_text(a, old, v) :
+		seen = play_text(a->p, "%s. But %s is older: %s", seen, value_text(a->p, v), old->f == LIN_READ ? finding_text(a, old, v) :
 			told(a, old));
+	bool killed = was_killed_between(a, kv_call(x), returned(r));
 	struct shape s = { .seen = seen, .op = { old, x, r, w && w != old && w->tries_n > 1 ? w : NULL } };
 	if (w && repeated_after(w, x)) {
 		s.rule = "an operation takes effect once";
@@ -276,13 +280,12 @@ static _Noreturn void fail_old_again(const struct account *a, const struct kv_op
 		s.expected = play_text(a->p, "after the acknowledgement every read shows %lld, or something that was written later",
 			(long long)put);
 		s.seen = play_text(a->p, "%s. No answer ever showed %lld", seen, (long long)put);
-		s.hint = was_killed_between(a, kv_call(x), returned(r)) ? HINT_LOST ". A node was killed meanwhile: log, term and vote must "
-			"be in data_dir before a message says so" : HINT_LOST;
+		s.hint = killed ? HINT_KILLED ". And " HINT_LOST : HINT_LOST;
 	} else {
 		s.rule = "a read shows what was acknowledged before it";
 		s.source = THESIS_READS;
 		s.expected = play_text(a->p, "%s, or something that was written later", value_text(a->p, put));
-		s.hint = HINT_READ;
+		s.hint = killed ? HINT_KILLED ". If nothing is lost in a crash: " HINT_READ : HINT_READ;
 	}
 	fail_shape(a, &s);
 }
@@ -320,10 +323,28 @@ static void look_for_two_cas(const struct account *a)
 			struct shape s = { .rule = "compare-and-set is one step", .source = LINEARIZABLE,
 				.expected = play_text(a->p, "%lld was written once, so one compare-and-set at most replaces it", (long long)v),
 				.seen = play_text(a->p, "two did: %s, and %s", told(a, x), told(a, y)),
-				.hint = "compare when the entry is applied, in the order of the log: what the leader sees when the request comes is "
-					"not yet decided", .op = { writer_of(a, x->key, v), x, y } };
+				.hint = HINT_CAS, .op = { writer_of(a, x->key, v), x, y } };
 			fail_shape(a, &s);
 		}
+}
+
+/* A compare-and-set was refused although the value was the expected one: it had replaced it itself, with an earlier request. */
+static void look_for_refused_by_itself(const struct account *a)
+{
+	for (size_t i = 0; i < a->core_n; i++) {
+		const struct kv_op *o = a->core[i];
+		if (!is_refused_cas(o) || o->no_key || o->tries_n < 2)
+			continue;
+		struct shape s = { .rule = "an operation takes effect once", .source = THESIS_ONCE,
+			.expected = play_text(a->p, "cas_ok for %s: the value was %lld, and nobody but itself can have replaced it by then",
+				kv_name(a->p, o), (long long)o->from),
+			.seen = play_text(a->p, "key %lld: %s, after %s", (long long)a->key, told(a, o), kv_story(a->p, o)),
+			.hint = HINT_ONCE, .op = { writer_of(a, a->key, o->from), o } };
+		for (size_t k = 0, n = 2; k < a->core_n && n < ARRAY_LEN(s.op); k++)
+			if (a->core[k] != s.op[0] && a->core[k] != o)
+				s.op[n++] = a->core[k];
+		fail_shape(a, &s);
+	}
 }
 
 static const char *list_text(const struct account *a)
@@ -338,14 +359,22 @@ static const char *list_text(const struct account *a)
 	return text;
 }
 
+static bool has_cas(const struct account *a)
+{
+	for (size_t i = 0; i < a->core_n; i++)
+		if (a->core[i]->f == LIN_CAS)
+			return true;
+	return false;
+}
+
 static _Noreturn void fail_plainly(const struct account *a)
 {
 	struct shape s = { .rule = "one order explains every answer", .source = LINEARIZABLE,
 		.expected = "an order of all operations on the key, each between its request and its answer, in which a single copy would have "
 			"given these answers",
-		.seen = play_text(a->p, "key %lld: there is none for these %zu, whatever the others did: %s%s", (long long)a->core[0]->key,
+		.seen = play_text(a->p, "key %lld: there is none for these %zu, whatever the others did: %s%s", (long long)a->key,
 			a->core_n, list_text(a), a->core_n > 8 ? "; ..." : ""),
-		.hint = HINT_READ };
+		.hint = has_cas(a) ? HINT_CAS : HINT_READ };
 	for (size_t i = 0; i < a->core_n && i < ARRAY_LEN(s.op); i++)
 		s.op[i] = a->core[a->core_n - 1 - i];
 	fail_shape(a, &s);
@@ -353,12 +382,14 @@ static _Noreturn void fail_plainly(const struct account *a)
 
 static _Noreturn void fail_core(struct play *p, const struct kv *kv, const struct lin_op *ops, const struct lin_report *r)
 {
-	struct account a = { .p = p, .kv = kv, .core = arena_alloc(play_arena(p), r->core_n * sizeof *a.core), .core_n = r->core_n };
+	struct account a = { .p = p, .kv = kv, .core = arena_alloc(play_arena(p), r->core_n * sizeof *a.core), .core_n = r->core_n,
+		.key = r->key };
 	for (size_t i = 0; i < r->core_n; i++)
 		a.core[i] = kv->ops[ops[r->core[i]].index];
 	look_for_invented(&a);
 	look_for_two_cas(&a);
 	look_for_old(&a);
+	look_for_refused_by_itself(&a);
 	fail_plainly(&a);
 }
 
