@@ -122,6 +122,9 @@ struct workload {
 	void (*next)(struct play *, struct op *, struct rng *rng, struct buf *body, void *arg);
 	/* Called when an operation has ended; may be NULL. Sets op->result and the like. */
 	void (*done)(struct play *, struct op *, void *arg);
+	/* NULL: an operation is one request. Else it is called when a request has ended, and says in how many ms the client
+	 * asks again for the same operation (`next` is called with op->before set, and draws no chance), or -1: it is over. */
+	int64_t (*again)(struct play *, struct op *, void *arg);
 	void *arg;
 };
 /* Runs it to its end: until all operations have ended. Faults set with play_at or play_nemesis happen meanwhile. */
