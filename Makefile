@@ -36,8 +36,9 @@ CORE = $(filter-out core/main.c,$(wildcard core/*.c))
 ROADMAP = echo sockets exactly-once unique-ids broadcast raft raft-kv
 LABS := $(wildcard labs/*.c)
 LABS := $(filter $(LABS),$(ROADMAP:%=labs/%.c)) $(filter-out $(ROADMAP:%=labs/%.c),$(LABS))
+PARTS = $(wildcard labs/parts/*.c)
 TUI = $(wildcard tui/*.c)
-OBJ = $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(LABS) $(TUI)) $(BUILD)/labs.o
+OBJ = $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(LABS) $(PARTS) $(TUI)) $(BUILD)/labs.o
 TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 
 .DEFAULT_GOAL := all
@@ -53,7 +54,8 @@ $(BUILD)/dlab: $(BUILD)/core/main.o $(BUILD)/libdlab.a
 $(BUILD)/libdlab.a: $(OBJ)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-# The labs register by their file names: labs/unique-ids.c defines lab_unique_ids.
+# The labs register by their file names: labs/unique-ids.c defines lab_unique_ids. What stands in labs/parts/ is no lab:
+# pieces of judges, and rules that labs share.
 $(BUILD)/labs.c: $(LABS) Makefile
 	@mkdir -p $(BUILD)
 	$(call say,GEN,$@){ echo '#include "registry.h"'; \

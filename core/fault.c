@@ -536,3 +536,12 @@ void partition_one_way(struct partition *p, const struct lanes *l, lane_set part
 		if (!(part & lane_bit(b)))
 			p->drop[b] = lanes_all_nodes(l) & part;
 }
+
+void partition_star(struct partition *p, const struct lanes *l, int hub, lane_set spokes)
+{
+	assert(lane_is_node(l, hub));
+	lane_set all = lanes_all_nodes(l);
+	*p = (struct partition){ 0 };
+	for (int b = 0; b < l->nodes; b++)
+		p->drop[b] = all & ~lane_bit(b) & ~(b == hub ? spokes : spokes & lane_bit(b) ? lane_bit(hub) : 0);
+}

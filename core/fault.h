@@ -75,6 +75,8 @@ int partition_bridge(struct partition *, const struct lanes *, struct rng *);
 void partition_majorities_ring(struct partition *, const struct lanes *, struct rng *);
 /* `part` is heard by nobody outside, and hears all. */
 void partition_one_way(struct partition *, const struct lanes *, lane_set part);
+/* Links only between the hub and each spoke, both ways: of them all, the hub alone can reach a majority. */
+void partition_star(struct partition *, const struct lanes *, int hub, lane_set spokes);
 
 const char *fault_kind_name(int kind); /* static */
 const char *fault_dist_name(int dist); /* static */

@@ -191,6 +191,26 @@ int64_t tree_bytes(const char *path)
 	return sum;
 }
 
+int64_t tree_length(const char *path)
+{
+	DIR *d = opendir(path);
+	if (!d)
+		return -1;
+	int64_t sum = 0;
+	for (struct dirent *x = readdir(d); x; x = readdir(d)) {
+		struct stat st;
+		if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
+			continue;
+		char *below = xasprintf("%s/%s", path, x->d_name);
+		int64_t n = lstat(below, &st) != 0 ? 0 : S_ISREG(st.st_mode) ? (int64_t)st.st_size :
+			S_ISDIR(st.st_mode) ? tree_length(below) : 0;
+		sum += n > 0 ? n : 0;
+		free(below);
+	}
+	closedir(d);
+	return sum;
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;

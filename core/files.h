@@ -24,6 +24,8 @@ int folder_is_empty(const char *path, struct err *);
 int folder_copy_new(const char *from, const char *to, bool (*leave)(const char *name), struct err *);
 /* Bytes on disk of a file, or of all below a folder. */
 int64_t tree_bytes(const char *path);
+/* Bytes of all regular files below a folder, as long as they are; -1 when it cannot be read. */
+int64_t tree_length(const char *path);
 /* Removes a file or a folder with all below it. */
 int tree_remove(const char *path, struct err *);
 

@@ -22,6 +22,7 @@ struct op {
 	int64_t key, value, extra; /* the lab's own meaning */
 	int64_t result;       /* likewise, set from the answer */
 	void *data;           /* likewise; in the run's arena */
+	struct op *before;    /* a generator's: the request before this one, when the client asks again; NULL: it is the first */
 	struct slice request; /* the body that was sent, in the run's arena */
 	struct slice answer;  /* the body that came back; empty: none */
 	int64_t call_ns, return_ns; /* return_ns INT64_MAX while nothing came back */

@@ -122,6 +122,9 @@ struct workload {
 	void (*next)(struct play *, struct op *, struct rng *rng, struct buf *body, void *arg);
 	/* Called when an operation has ended; may be NULL. Sets op->result and the like. */
 	void (*done)(struct play *, struct op *, void *arg);
+	/* NULL: an operation is one request. Else it is called when a request has ended, and says in how many ms the client
+	 * asks again for the same operation (`next` is called with op->before set, and draws no chance), or -1: it is over. */
+	int64_t (*again)(struct play *, struct op *, void *arg);
 	void *arg;
 };
 /* Runs it to its end: until all operations have ended. Faults set with play_at or play_nemesis happen meanwhile. */
@@ -140,6 +143,15 @@ void play_loss(struct play *, uint32_t percent);       /* all links */
 void play_duplicate(struct play *, uint32_t percent);
 void play_reorder(struct play *, uint32_t percent);
 void play_latency(struct play *, lane_set from, lane_set to, int64_t mean_ms, int64_t jitter_ms, enum fault_dist);
+/* A table of cuts in the order of time, of which each replaces the one before. Starts them and returns. */
+enum cut_kind {
+	CUT_NOTHING, /* heals */
+	CUT_HALVES, CUT_RING,
+	CUT_ODDLY,   /* a bridge, a ring, or one node that hears and is not heard */
+	CUT_ALL_NODES, CUT_ALL_AND_SERVICES /* everybody is alone; with services or without */
+};
+struct cut_step { int64_t ms; enum cut_kind kind; };
+void play_cuts(struct play *, const struct cut_step *, size_t n);
 /* Every link as the test's network says; cuts, loss, delay are gone. Nodes stay as they are. */
 void play_heal(struct play *);
 void play_kill(struct play *, int node);               /* SIGKILL */
@@ -153,13 +165,16 @@ void play_ready(struct play *);
 /* A seeded schedule beside a workload: every `every_ms` (+-50 %) one of `kinds` for `hold_ms`, then undone. */
 enum nemesis_kind {
 	NEMESIS_HALVES = 1, NEMESIS_ISOLATE = 2, NEMESIS_BRIDGE = 4, NEMESIS_RING = 8, NEMESIS_ONE_WAY = 16,
-	NEMESIS_KILL = 32, NEMESIS_PAUSE = 64, NEMESIS_LOSS = 128, NEMESIS_LATENCY = 256, NEMESIS_SWIZZLE = 512
+	NEMESIS_KILL = 32, NEMESIS_PAUSE = 64, NEMESIS_LOSS = 128, NEMESIS_LATENCY = 256, NEMESIS_SWIZZLE = 512,
+	/* Whoever has the role at that time (the leader, say); by chance while nobody has it. */
+	NEMESIS_KILL_ROLE = 1024, NEMESIS_ISOLATE_ROLE = 2048
 };
 struct nemesis {
 	unsigned kinds;
 	int64_t every_ms, hold_ms;
 	int64_t duration_ms; /* the last one is undone by then */
 	lane_set spare;      /* nodes that are never killed or paused */
+	int (*role)(struct play *); /* who has it; -1: nobody. For the kinds _ROLE */
 };
 /* Starts it and returns; at the end everything is healed and every node is up again. */
 void play_nemesis(struct play *, const struct nemesis *);
@@ -197,6 +212,8 @@ struct traffic {
 };
 /* Between two times, from <= t < to. */
 struct traffic measure_traffic(const struct play *, int64_t from_ns, int64_t to_ns);
+/* Bytes in the node's data folder; -1 where the fabric cannot know. */
+int64_t play_storage_bytes(const struct play *, int node);
 /* The q quantile (0..1) of n numbers, which are sorted in place: sorted[min(n-1, floor(q*n))]. */
 int64_t measure_quantile(int64_t *numbers, size_t n, double q);
 

@@ -169,6 +169,48 @@ void play_resume(struct play *p, int node)
 	play_pump(p, play_now(p));
 }
 
+/* --- a table of cuts --- */
+
+static void cut_all(struct partition *part, const struct play *p, lane_set of)
+{
+	for (int b = 0; b < p->lanes.nodes; b++)
+		part->drop[b] = of & ~lane_bit(b);
+}
+
+static void cut_oddly(struct partition *part, struct play *p)
+{
+	struct rng *rng = play_rng(p);
+	switch (rng_below(rng, 3)) {
+	case 0: partition_bridge(part, &p->lanes, rng); break;
+	case 1: partition_majorities_ring(part, &p->lanes, rng); break;
+	default: partition_one_way(part, &p->lanes, lane_bit((int)rng_below(rng, (uint64_t)p->lanes.nodes))); break;
+	}
+}
+
+static void cut_now(struct play *p, void *arg)
+{
+	const struct cut_step *step = arg;
+	struct partition part = { { 0 } };
+	switch (step->kind) {
+	case CUT_NOTHING: play_heal(p); return;
+	case CUT_HALVES: partition_halves(&part, &p->lanes, play_rng(p)); break;
+	case CUT_RING: partition_majorities_ring(&part, &p->lanes, play_rng(p)); break;
+	case CUT_ODDLY: cut_oddly(&part, p); break;
+	case CUT_ALL_NODES: cut_all(&part, p, lanes_all_nodes(&p->lanes)); break;
+	case CUT_ALL_AND_SERVICES: cut_all(&part, p, all_links(p)); break;
+	}
+	play_partition(p, &part);
+}
+
+void play_cuts(struct play *p, const struct cut_step *steps, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct cut_step *step = arena_alloc(&p->arena, sizeof *step);
+		*step = steps[i];
+		play_at(p, step->ms, cut_now, step);
+	}
+}
+
 /* --- a seeded schedule --- */
 
 struct nemesis_run {
@@ -213,11 +255,20 @@ static int choose_victim(const struct play *p, struct nemesis_run *n)
 	return -1;
 }
 
+/* Who has the role now, when it can be hurt. */
+static int role_victim(struct play *p, const struct nemesis_run *n)
+{
+	int node = n->plan.role ? n->plan.role(p) : -1;
+	return node >= 0 && p->up[node] && !p->paused[node] && !(n->plan.spare & lane_bit(node)) ? node : -1;
+}
+
 static void hurt_partition(struct play *p, struct nemesis_run *n, unsigned kind)
 {
 	struct partition part = { { 0 } };
 	int one = (int)rng_below(&n->rng, (uint64_t)p->lanes.nodes);
+	int role = kind == NEMESIS_ISOLATE_ROLE ? role_victim(p, n) : -1;
 	switch (kind) {
+	case NEMESIS_ISOLATE_ROLE: partition_isolate(&part, &p->lanes, role >= 0 ? role : one); break;
 	case NEMESIS_HALVES: partition_halves(&part, &p->lanes, &n->rng); break;
 	case NEMESIS_ISOLATE: partition_isolate(&part, &p->lanes, one); break;
 	case NEMESIS_BRIDGE: partition_bridge(&part, &p->lanes, &n->rng); break;
@@ -230,11 +281,12 @@ static void hurt_partition(struct play *p, struct nemesis_run *n, unsigned kind)
 
 static void hurt_node(struct play *p, struct nemesis_run *n, unsigned kind)
 {
-	int victim = choose_victim(p, n);
+	int victim = choose_victim(p, n), role = kind == NEMESIS_KILL_ROLE ? role_victim(p, n) : -1;
+	victim = role >= 0 ? role : victim;
 	if (fault_is_skipped(p) || victim < 0)
 		return;
-	node_fault(p, kind == NEMESIS_KILL ? FAULT_KILL : FAULT_PAUSE, victim);
-	*(kind == NEMESIS_KILL ? &n->killed : &n->paused) |= lane_bit(victim);
+	node_fault(p, kind == NEMESIS_PAUSE ? FAULT_PAUSE : FAULT_KILL, victim);
+	*(kind == NEMESIS_PAUSE ? &n->paused : &n->killed) |= lane_bit(victim);
 }
 
 static void swizzle_step(struct play *p, void *arg)
@@ -278,6 +330,7 @@ static void hurt(struct play *p, struct nemesis_run *n, unsigned kind)
 	p->nemesis_acts = true;
 	switch (kind) {
 	case NEMESIS_KILL:
+	case NEMESIS_KILL_ROLE:
 	case NEMESIS_PAUSE: hurt_node(p, n, kind); break;
 	case NEMESIS_LOSS: n->links_hurt = true; play_loss(p, 30); break;
 	case NEMESIS_LATENCY:

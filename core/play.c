@@ -1,6 +1,8 @@
 /* play.c - the verbs of a judge that have to do with time, asking and judging. */
 #include "play.h"
 
+#include "files.h"
+
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -750,6 +752,16 @@ int play_open_files(const struct play *p, int node)
 			n++;
 	closedir(d);
 	return n;
+}
+
+int64_t play_storage_bytes(const struct play *p, int node)
+{
+	if (!p->cluster.data_root)
+		return -1;
+	char *folder = xasprintf("%s/%s", p->cluster.data_root, play_node_name(p, node));
+	int64_t bytes = tree_length(folder);
+	free(folder);
+	return bytes;
 }
 
 struct socks **play_socks(struct play *p)

@@ -3,7 +3,9 @@
  * Every client draws from a stream of its own, in the order of its operations, and draws also for an operation
  * that is left out: so shrink can leave one out and the contents of the rest stay what they were. An operation has
  * its ordinal before `next` is asked to fill it in. Its time moves a little: one that is left out takes the
- * client's pause and, where there is no pause, about a round trip. */
+ * client's pause and, where there is no pause, about a round trip.
+ *
+ * An operation may be several requests (`again`): each is an op of its own in the history, and the client stays busy. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,6 +14,7 @@
 struct worker {
 	struct workload_run *run;
 	struct rng rng;
+	struct op *op; /* the request that it waits for, or that it will repeat; NULL: neither */
 	int client;
 };
 
@@ -80,6 +83,26 @@ static void worker_skip(struct play *p, struct worker *k, const struct op *op)
 	play_agenda_add(p, play_now(p) + took + gap_ns(k), worker_ask, k);
 }
 
+static void worker_call(struct play *p, struct worker *k, struct op *op)
+{
+	int64_t timeout_ms = k->run->plan.timeout_ms;
+	k->op = op;
+	play_call(p, op, k->client, buf_as_slice(&p->body), timeout_ms ? timeout_ms : 5000);
+}
+
+/* Another request of the operation that is under way: it comes and goes with the first one, so shrink does not see it. */
+static void worker_ask_again(struct play *p, void *arg)
+{
+	struct worker *k = arg;
+	struct op *op = history_add(p->history);
+	op->client = k->client;
+	op->before = k->op;
+	op->call_ns = play_now(p);
+	p->body.n = 0;
+	k->run->plan.next(p, op, &k->rng, &p->body, k->run->plan.arg);
+	worker_call(p, k, op);
+}
+
 static void worker_ask(struct play *p, void *arg)
 {
 	struct worker *k = arg;
@@ -95,19 +118,32 @@ static void worker_ask(struct play *p, void *arg)
 	}
 	w->begun++;
 	w->active++;
-	play_call(p, op, k->client, buf_as_slice(&p->body), w->plan.timeout_ms ? w->plan.timeout_ms : 5000);
+	worker_call(p, k, op);
+}
+
+static void worker_op_ended(struct play *p, struct worker *k)
+{
+	struct workload_run *w = k->run;
+	struct op *op = k->op;
+	int64_t pause_ms = w->plan.again ? w->plan.again(p, op, w->plan.arg) : -1;
+	if (pause_ms >= 0) {
+		play_at(p, pause_ms, worker_ask_again, k);
+		return;
+	}
+	k->op = NULL;
+	w->active--;
+	if (w->plan.done)
+		w->plan.done(p, op, w->plan.arg);
+	worker_sleep(p, k);
 }
 
 void workload_op_ended(struct play *p, struct op *op)
 {
 	for (struct workload_run *w = p->workloads; w; w = w->next) {
 		int i = op->client - w->plan.first_client;
-		if (!op->shrinkable || i < 0 || i >= w->plan.clients)
+		if (i < 0 || i >= w->plan.clients || w->workers[i].op != op)
 			continue;
-		w->active--;
-		if (w->plan.done)
-			w->plan.done(p, op, w->plan.arg);
-		worker_sleep(p, &w->workers[i]);
+		worker_op_ended(p, &w->workers[i]);
 		return;
 	}
 }

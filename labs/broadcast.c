@@ -792,50 +792,12 @@ static void play_five_nodes(struct play *p)
 	play_plan(p, &plan);
 }
 
-static void heal(struct play *p, void *arg)
-{
-	(void)arg;
-	play_heal(p);
-}
-
-static void cut_halves(struct play *p, void *arg)
-{
-	(void)arg;
-	struct partition part;
-	partition_halves(&part, play_lanes(p), play_rng(p));
-	play_partition(p, &part);
-}
-
-/* A bridge, a ring of majorities, or one node that hears and is not heard. */
-static void cut_oddly(struct play *p, void *arg)
-{
-	(void)arg;
-	struct partition part;
-	switch (rng_below(play_rng(p), 3)) {
-	case 0: partition_bridge(&part, play_lanes(p), play_rng(p)); break;
-	case 1: partition_majorities_ring(&part, play_lanes(p), play_rng(p)); break;
-	default: partition_one_way(&part, play_lanes(p), lane_bit((int)rng_below(play_rng(p), (uint64_t)play_nodes(p)))); break;
-	}
-	play_partition(p, &part);
-}
-
-static void cut_all(struct play *p, void *arg)
-{
-	(void)arg;
-	struct partition part = { { 0 } };
-	for (int b = 0; b < play_nodes(p); b++)
-		part.drop[b] = lanes_all_nodes(play_lanes(p)) & ~lane_bit(b);
-	play_partition(p, &part);
-}
-
 /* The last cut ends with the workload: nothing that is broadcast afterwards brings the rest along. */
 static void partitions(struct play *p)
 {
-	play_at(p, 500, cut_halves, NULL);
-	play_at(p, 5500, heal, NULL);
-	play_at(p, 6500, cut_oddly, NULL);
-	play_at(p, 11500, heal, NULL);
-	play_at(p, 12500, cut_all, NULL);
+	static const struct cut_step steps[] = { { 500, CUT_HALVES }, { 5500, CUT_NOTHING }, { 6500, CUT_ODDLY }, { 11500, CUT_NOTHING },
+		{ 12500, CUT_ALL_NODES } };
+	play_cuts(p, steps, ARRAY_LEN(steps));
 }
 
 static void play_partitioned(struct play *p)

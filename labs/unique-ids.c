@@ -225,47 +225,12 @@ static void play_three(struct play *p)
 	ask_many(p, 1500, 0, IDS_THREE);
 }
 
-static void heal(struct play *p, void *arg)
-{
-	(void)arg;
-	play_heal(p);
-}
-
-static void cut_halves(struct play *p, void *arg)
-{
-	(void)arg;
-	struct partition part;
-	partition_halves(&part, play_lanes(p), play_rng(p));
-	play_partition(p, &part);
-}
-
-static void cut_ring(struct play *p, void *arg)
-{
-	(void)arg;
-	struct partition part;
-	partition_majorities_ring(&part, play_lanes(p), play_rng(p));
-	play_partition(p, &part);
-}
-
-/* Nobody hears anybody, and no service either. */
-static void cut_all(struct play *p, void *arg)
-{
-	(void)arg;
-	struct partition part = { { 0 } };
-	lane_set all = lanes_all_nodes(play_lanes(p)) | (((lane_set)1 << SERVICES) - 1) << play_nodes(p);
-	for (int b = 0; b < play_nodes(p); b++)
-		part.drop[b] = all & ~lane_bit(b);
-	play_partition(p, &part);
-}
-
+/* In the end nobody hears anybody, and no service either. */
 static void play_partitioned(struct play *p)
 {
-	static const struct {
-		int64_t ms;
-		void (*fn)(struct play *, void *);
-	} steps[] = { { 500, cut_halves }, { 3500, heal }, { 4000, cut_ring }, { 7000, heal }, { 7500, cut_all } };
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
-		play_at(p, steps[i].ms, steps[i].fn, NULL);
+	static const struct cut_step steps[] = { { 500, CUT_HALVES }, { 3500, CUT_NOTHING }, { 4000, CUT_RING }, { 7000, CUT_NOTHING },
+		{ 7500, CUT_ALL_AND_SERVICES } };
+	play_cuts(p, steps, ARRAY_LEN(steps));
 	ask_many(p, 150, 11000, 0);
 	burst(p, lanes_all_nodes(play_lanes(p)), 5);
 	play_heal(p);

@@ -391,6 +391,26 @@ static void small_clusters_do_not_break(void **state)
 	}
 }
 
+static void star_has_one_hub(void **state)
+{
+	(void)state;
+	struct rng rng;
+	rng_seed(&rng, 11);
+	for (int n = 1; n <= NODES_MAX; n++) {
+		struct lanes l;
+		struct partition p;
+		lanes_init(&l, n, 1);
+		int hub = (int)rng_below(&rng, (uint64_t)n);
+		lane_set spokes = rng_next(&rng) & lanes_all_nodes(&l) & ~lane_bit(hub);
+		partition_star(&p, &l, hub, spokes | lane_bit(hub)); /* the hub is no spoke of its own */
+		is_sound(&l, &p);
+		assert_true(heard(&l, &p, hub) == (spokes | lane_bit(hub)));
+		for (int i = 0; i < n; i++)
+			if (i != hub)
+				assert_true(heard(&l, &p, i) == (lane_bit(i) | (spokes & lane_bit(i) ? lane_bit(hub) : 0)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +424,7 @@ int main(void)
 		cmocka_unit_test(bridge_hears_all),
 		cmocka_unit_test(ring_gives_different_majorities),
 		cmocka_unit_test(small_clusters_do_not_break),
+		cmocka_unit_test(star_has_one_hub),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

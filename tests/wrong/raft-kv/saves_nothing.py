@@ -1,0 +1,15 @@
+# test: crash  log, term and vote live in memory only
+import pathlib, sys
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "solutions/raft-kv/python"))
+raft_kv = __import__("raft-kv")
+
+
+class Wrong(raft_kv.RaftKv):
+    def save_log(self):
+        pass
+
+    def save_term_and_vote(self):
+        pass
+
+
+raft_kv.main(Wrong)
