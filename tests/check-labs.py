@@ -4,6 +4,7 @@
   every solution passes SEEDS seeds on sim and one run on proc;
   every starter, in a workspace as a learner gets it, fails a test with a sentence and a next step;
   every wrong solution fails the test that its first line names, within WRONG_SEEDS seeds;
+  what is right in another way than the solutions (tests/right/LAB) passes as many seeds;
   the guide names the same tests with the same points as the judge, and the hints have three levels for each.
 
 usage: check-labs.py [--seeds N] [--wrong-seeds N] [--jobs N] [LAB...]      ends with a line `N passed, N failed`
@@ -150,6 +151,16 @@ def check_wrong(tally, lab, options):
         tally.later(check_wrong_one, lab, path, options)
 
 
+def check_right_one(tally, lab, path, options):
+    _, status, text = grade(lab["id"], ["python3", path], "--fabric", "sim", "--seeds", str(options.wrong_seeds))
+    tally.say(status == 0, f"{lab['id']}: {path.name}, which is right in another way, passes", text[-6000:])
+
+
+def check_right(tally, lab, options):
+    for path in sorted((ROOT / "tests/right" / lab["id"]).glob("*.py")):
+        tally.later(check_right_one, lab, path, options)
+
+
 def check_texts(tally, lab, folder):
     guide = (folder / "guide.md").read_text() if (folder / "guide.md").exists() else ""
     named = {m.group(1): int(m.group(2)) for m in re.finditer(r"^- \*\*([\w-]+)\*\* \((\d+)", guide, re.M)}
@@ -199,6 +210,7 @@ def main():
             for language, folder in workspaces.items():
                 tally.later(check_starter, lab, language, folder)
             check_wrong(tally, lab, options)
+            check_right(tally, lab, options)
         tally.wait()
         print("by the wall clock", flush=True)
         for lab in labs:

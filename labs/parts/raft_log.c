@@ -45,7 +45,7 @@ void raft_play_log_follower(struct play *p)
 	leader = raft_need_leader(p, without(p, away));
 	play_note(p, "the leader is alone");
 	raft_cut_alone(p, raft_all(p));
-	raft_send(p, leader, 1500);
+	raft_send(p, leader, 30000);
 	raft_nothing_commits(p, 1500, "every node is alone");
 	raft_finish(p);
 }
@@ -64,7 +64,7 @@ void raft_play_log_leader(struct play *p)
 	}
 	raft_cut_alone(p, raft_all(p));
 	for (int i = 0; i < play_nodes(p); i++)
-		raft_send(p, i, 1500);
+		raft_send(p, i, 30000);
 	raft_nothing_commits(p, 1500, "every node is alone");
 	raft_finish(p);
 }
@@ -106,7 +106,7 @@ void raft_play_log_no_quorum(struct play *p)
 	int leader = raft_need_leader(p, raft_all(p));
 	raft_cut_alone(p, raft_some(p, without(p, leader), 3));
 	for (int i = 0; i < 3; i++)
-		raft_send(p, leader, 3000);
+		raft_send(p, leader, 30000);
 	raft_nothing_commits(p, 3000, "three of five nodes are alone");
 	play_heal(p);
 	raft_need_commits(p, raft_all(p), 3, 0);
@@ -166,7 +166,7 @@ void raft_play_log_rejoin(struct play *p)
 	play_note(p, "the leader is cut off, with commands that nobody else gets");
 	raft_cut_alone(p, lane_bit(first));
 	for (int i = 0; i < 3; i++)
-		raft_send(p, first, 5000);
+		raft_send(p, first, 30000);
 	raft_need_commit(p, without(p, first));
 	int second = raft_need_leader(p, without(p, first));
 	play_note(p, "it comes back, and its successor is cut off");
@@ -188,25 +188,33 @@ static void leave_uncommitted(struct play *p, int leader)
 	play_for(p, 1000);
 }
 
-struct catching_up { int node; int64_t index; size_t leaders; int64_t since_ns; };
+struct catching_up { int node; int64_t index; size_t leaders; };
 
-/* Has it, or took too long since the last election. */
-static bool caught_up(struct play *p, void *arg)
+static bool has_caught_up(struct play *p, void *arg)
 {
-	struct catching_up *c = arg;
-	size_t leaders = raft_rules_leaders(&raft_world(p)->rules);
-	if (leaders != c->leaders)
-		c->since_ns = play_now(p);
-	c->leaders = leaders;
-	return raft_node(p, c->node)->applied >= c->index || play_now(p) - c->since_ns > BACKUP_MS * NS_PER_MS;
+	const struct catching_up *c = arg;
+	return raft_node(p, c->node)->applied >= c->index;
 }
 
+static bool has_or_elected(struct play *p, void *arg)
+{
+	const struct catching_up *c = arg;
+	return has_caught_up(p, arg) || raft_rules_leaders(&raft_world(p)->rules) != c->leaders;
+}
+
+/* Counted from the last election; a new leader gets a command, as it may know what is committed only by that (5.4.2). */
 static void need_caught_up(struct play *p, int node, int64_t index)
 {
-	struct catching_up c = { node, index, raft_rules_leaders(&raft_world(p)->rules), play_now(p) };
-	play_until(p, caught_up, &c, 30000);
-	double took = (double)(play_now(p) - c.since_ns) / (double)NS_PER_S;
-	bool has = raft_node(p, node)->applied >= index;
+	struct catching_up c = { .node = node, .index = index };
+	int64_t since_ns = play_now(p);
+	do {
+		since_ns = play_now(p);
+		if (c.leaders)
+			raft_send(p, raft_rules_leader(&raft_world(p)->rules, p), 5000);
+		c.leaders = raft_rules_leaders(&raft_world(p)->rules);
+	} while (play_until(p, has_or_elected, &c, BACKUP_MS) && !has_caught_up(p, &c));
+	double took = (double)(play_now(p) - since_ns) / (double)NS_PER_S;
+	bool has = has_caught_up(p, &c);
 	play_measure(p, "catching up", took, "s", play_text(p, "<= %.1f s", BACKUP_MS / 1000.0));
 	if (has || !play_time_is_exact(p))
 		return;

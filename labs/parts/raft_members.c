@@ -68,6 +68,7 @@ static void need_change(struct play *p, const char *what, int node)
 		if (op->status == OP_PENDING || play_now(p) > until)
 			fail_change(p, w->members, op);
 		play_for(p, 50);
+		raft_need_commit(p, w->members); /* the leader may refuse as long as it has committed nothing in its own term */
 	}
 	w->members = after;
 }
@@ -108,6 +109,7 @@ void raft_play_member_add(struct play *p)
 	lane_set away = raft_some(p, old, 2);
 	play_note(p, "two of the old members are cut off");
 	raft_cut_alone(p, away);
+	play_for(p, 200);
 	raft_need_commits(p, all & ~away, 3, 0);
 	raft_finish(p);
 }
@@ -123,6 +125,7 @@ void raft_play_member_remove(struct play *p)
 	int away = raft_one(p, w->members & ~lane_bit(raft_need_leader(p, w->members)));
 	play_note(p, "one more is cut off: two of three members are a majority");
 	raft_cut_alone(p, lane_bit(away));
+	play_for(p, 200);
 	raft_need_commits(p, w->members & ~lane_bit(away), 3, 0);
 	raft_finish(p);
 }

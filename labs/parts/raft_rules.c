@@ -341,25 +341,25 @@ static void take_vote(struct play *p, struct raft_rules *r, struct raft_node *n,
 static void rule_keeps_applied(struct play *p, const struct raft_rules *r, const struct raft_node *n, const struct event *e,
 	const struct report *s)
 {
-	if (!n->applied || !n->applied_seq)
+	if (!n->kept)
 		return;
-	int64_t term = r->entry[n->applied].term;
-	bool shorter = s->last_index >= 0 && s->last_index < n->applied;
-	bool other = s->last_index == n->applied && s->last_term >= 0 && s->last_term != term;
-	bool uncommitted = s->commit >= 0 && s->commit < n->applied_alone;
+	int64_t term = r->entry[n->kept].term;
+	bool shorter = s->last_index >= 0 && s->last_index < n->kept;
+	bool other = s->last_index == n->kept && s->last_term >= 0 && s->last_term != term;
+	bool uncommitted = s->commit >= 0 && s->commit < n->kept_alone;
 	if (!shorter && !other && !uncommitted)
 		return;
 	const char *name = name_of(p, r, n);
-	FAIL_PAIR(p, n->applied_seq, 0, e->seq,
+	FAIL_PAIR(p, n->kept_seq, 0, e->seq,
 		.rule = uncommitted && !shorter ? "what is applied is committed" : "what a node has applied stays in its log",
 		.source = uncommitted && !shorter ? FIGURE_2 " (commitIndex, lastApplied)" : SOURCE(p, "5.3 and 7"),
 		.expected = shorter ? play_text(p, "the log of %s reaches at least to entry %lld, which it has applied", name,
-				(long long)n->applied) :
+				(long long)n->kept) :
 			other ? play_text(p, "last_index %lld with last_term %lld, the term of the entry that %s applied there",
-				(long long)n->applied, (long long)term, name) :
-			play_text(p, "commit of %s is at least %lld, which it has applied", name, (long long)n->applied_alone),
+				(long long)n->kept, (long long)term, name) :
+			play_text(p, "commit of %s is at least %lld, which it has applied", name, (long long)n->kept_alone),
 		.seen = play_text(p, "%s applied entry %lld, of term %lld, at %s, and reported last_index %lld, last_term %lld, commit %lld "
-			"at %s", name, (long long)n->applied, (long long)term, when(p, n->applied_seq), (long long)s->last_index,
+			"at %s", name, (long long)n->kept, (long long)term, when(p, n->kept_seq), (long long)s->last_index,
 			(long long)s->last_term, (long long)s->commit, when(p, e->seq)),
 		.hint = shorter ? "cut the log only where an entry of append_entries has another term than the one at its index. A message "
 				"that comes late brings old entries, or none, and must cut nothing off (5.3: \"if an existing entry conflicts\")" :
@@ -760,6 +760,9 @@ static void settle(struct play *p, struct raft_rules *r, struct raft_node *n)
 		return;
 	n->unsettled_ns = -1;
 	if (n->fresh_index) {
+		n->kept = n->applied;
+		n->kept_alone = n->applied_alone;
+		n->kept_seq = n->applied_seq;
 		if (r->strict) {
 			rule_says_state(p, r, n);
 			rule_own_term(p, r, n);
@@ -791,7 +794,7 @@ static void life_begins(struct raft_rules *r, const struct event *e)
 	struct raft_node *n = &r->node[e->src];
 	n->start_seq = e->seq;
 	n->state_seq = n->commit_seq = n->applied_seq = 0;
-	n->commit = n->applied = n->applied_alone = n->snapshot = 0;
+	n->commit = n->applied = n->applied_alone = n->snapshot = n->kept = n->kept_alone = 0;
 	n->role = RAFT_FOLLOWER;
 }
 

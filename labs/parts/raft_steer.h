@@ -50,7 +50,7 @@ struct op *raft_send(struct play *, int node, int64_t timeout_ms);
 int64_t raft_need_commit(struct play *, lane_set);
 /* n at once; each is committed, or another one in its place. Returns the greatest index. */
 int64_t raft_need_commits(struct play *, lane_set, int n, int pad);
-/* Every one of the set that is up has applied the index. */
+/* All of the set, which are a majority and connected, apply the index. Proposes more when they do not. */
 void raft_need_applied(struct play *, lane_set, int64_t index, int64_t limit_ms);
 /* Nothing more is applied in this time, and no propose is answered, as no majority is connected. */
 void raft_nothing_commits(struct play *, int64_t ms, const char *why);

@@ -1249,9 +1249,11 @@ static void dlab_handle_input(struct dlab *d, size_t fresh, bool eof)
 static bool dlab_wait_for_input(struct dlab *d)
 {
 	const struct dlab_timer *first = NULL;
-	for (const struct dlab_timer *t = d->timers.at; t < d->timers.at + d->timers.n; t++)
+	for (size_t i = 0; i < d->timers.n; i++) {
+		const struct dlab_timer *t = &d->timers.at[i];
 		if (!first || t->due < first->due || (t->due == first->due && t->order < first->order))
 			first = t;
+	}
 	if (!first)
 		return true;
 	d->now = dlab_clock() - d->start;

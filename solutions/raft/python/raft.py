@@ -287,7 +287,6 @@ class Raft:
         """A leader only adds to its log."""
         self.add([entry])
         self.save_log(self.last_index())
-        self.report()
         for peer in self.receivers():
             self.replicate(peer)
         self.advance_commit()   # when this node is a majority by itself
@@ -443,7 +442,6 @@ class Raft:
                 self.drop_from(index)
                 self.add(entries[skip:])
                 self.save_log(index)
-                self.report()
                 return
 
     def conflict(self, prev_index):
