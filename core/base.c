@@ -263,6 +263,13 @@ bool slice_utf8(struct slice s)
 {
 	size_t i = 0, len = 1;
 	while (i < s.n && len > 0) {
+		for (uint64_t w; s.n - i >= sizeof w; i += sizeof w) { /* ASCII, which most texts are, eight bytes at once */
+			memcpy(&w, s.s + i, sizeof w);
+			if (w & UINT64_C(0x8080808080808080))
+				break;
+		}
+		if (i == s.n)
+			break;
 		len = utf8_len((const unsigned char *)s.s + i, s.n - i);
 		i += len;
 	}
