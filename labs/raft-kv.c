@@ -2,8 +2,8 @@
  * network and the nodes, each operation once although clients ask again, and no stale read from a leader that is none any more.
  *
  * What clients do stands in parts/kv_client.c, whether their answers fit together in parts/kv_judge.c. The tests here only hurt
- * the cluster where it hurts most. They want to know the leader; they take it from the nodes' `state` reports if there are any,
- * and hurt a node by chance otherwise, so that a node without reports can be judged too. What is reported is held against
+ * the cluster where it hurts most. They want to know the leader; they take it from the nodes' `state` reports if there are any, and
+ * guess otherwise, so that a node without reports can be judged too. What is reported is held against
  * the rules of parts/raft_rules.c.
  *
  * What is no rule: who answers a client that asked a follower (the follower itself, by asking the leader, or nobody, with
@@ -83,14 +83,17 @@ static bool there_is_a_leader(struct play *p, void *arg)
 	return leader_now(p) >= 0;
 }
 
-/* The leader, or, when nobody says who it is, a node by chance. */
+/* The leader. When nobody says who it is, the node that answered last, which mostly is it; or else a node by chance. */
 static int leader(struct play *p)
 {
-	int by_chance = (int)rng_below(play_rng(p), (uint64_t)play_nodes(p));
+	const struct world *w = play_data(p);
+	int guess = (int)rng_below(play_rng(p), (uint64_t)play_nodes(p));
+	if (w->kv->answered && play_is_up(p, w->kv->answered->node))
+		guess = w->kv->answered->node;
 	if (has_reports(p))
 		play_until(p, there_is_a_leader, NULL, SETTLE_MS);
 	int node = leader_now(p);
-	return node >= 0 ? node : by_chance;
+	return node >= 0 ? node : guess;
 }
 
 static int other_than(struct play *p, int node)

@@ -34,7 +34,7 @@ static void new_session(struct kv_client *c)
 static struct kv_op *op_new(struct play *p, struct kv_client *c, int f, int64_t key, int64_t from)
 {
 	struct kv_op *o = arena_zero(play_arena(p), sizeof *o);
-	*o = (struct kv_op){ .f = f, .key = key, .from = from, .value = f == LIN_READ ? 0 : ++c->kv->values, .session = c->session,
+	*o = (struct kv_op){ .kv = c->kv, .f = f, .key = key, .from = from, .value = f == LIN_READ ? 0 : ++c->kv->values, .session = c->session,
 		.seq = ++c->seq, .status = OP_PENDING, .nodes = c->nodes, .next = -1,
 		.give_up_ns = play_now(p) + KV_GIVE_UP_MS * NS_PER_MS };
 	kv_add(p, c->kv, o);
@@ -100,11 +100,16 @@ static _Noreturn void fail_answer(struct play *p, const struct op *request, cons
 		.evidence = { request->call_seq, request->return_seq });
 }
 
-static void finish_ok(struct play *p, struct kv_op *o, const struct op *request)
+static void finish_with(struct kv_op *o, const struct op *request, int64_t result)
 {
 	o->status = OP_OK;
-	o->answered = request;
-	o->result = 1;
+	o->kv->answered = o->answered = request;
+	o->result = result;
+}
+
+static void finish_ok(struct play *p, struct kv_op *o, const struct op *request)
+{
+	finish_with(o, request, 1);
 	if (o->f != LIN_READ)
 		return;
 	const json_t *value = json_get(play_answer(p, request), "value");
@@ -123,10 +128,8 @@ static void finish_refused(struct play *p, struct kv_op *o, const struct op *req
 			"20 (key-does-not-exist) for a read or cas of a key that does not exist, 22 (precondition-failed) for a cas whose "
 			"\"from\" is not the value; a write makes the key",
 			"a request that the node cannot serve now is error 11 (temporarily-unavailable)");
-	o->status = OP_OK;
-	o->answered = request;
 	o->no_key = no_key;
-	o->result = o->f == LIN_READ ? LIN_NIL : 0;
+	finish_with(o, request, o->f == LIN_READ ? LIN_NIL : 0);
 }
 
 /* It is not over: whom to ask next, and when. */

@@ -21,6 +21,7 @@
 enum { KV_TRY_MS = 1000, KV_PAUSE_MS = 50, KV_GIVE_UP_MS = 10000, KV_KEYS_MAX = 16 };
 
 struct kv_op {
+	struct kv *kv;         /* which it belongs to */
 	int f;                 /* LIN_READ, LIN_WRITE, LIN_CAS */
 	int64_t key, value;    /* value: write, cas: the new one */
 	int64_t from;          /* cas: the value that is expected */
@@ -42,6 +43,7 @@ struct kv {
 	struct kv_op **ops;    /* in the order of their first requests; in the run's arena */
 	size_t n, cap;
 	int64_t values, sessions; /* given so far */
+	const struct op *answered; /* the last request with a result; NULL: none yet */
 	struct kv_client *client[CLIENTS_MAX]; /* of a workload, by client number */
 };
 
