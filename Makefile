@@ -126,7 +126,7 @@ strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
 
 # --- speed ---
-BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store copy_node node_echo node_broadcast)
+BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store bench_linear copy_node node_echo node_broadcast)
 
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libdlab.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)

@@ -1,6 +1,10 @@
 /* bench_linear.c - the checker of linearizability beside a straight search (Wing and Gong 1993, Lowe 2017: a list of calls
  * and returns, a memory of copied bit sets) on the same synthetic histories of a register, in one program.
  *
+ * The straight search is that of Porcupine (Athalye 2017): it visits the same nodes in the same order. It differs in two
+ * things, both in its own favour: a bit set is copied only when its node is new (Porcupine copies it for each question),
+ * and the state is part of the hash (Porcupine hashes the bit set alone and compares states one by one).
+ *
  * usage: bench_linear ; environment: PLAIN_MB (default 2500): memory after which the straight search gives up */
 #include <stdio.h>
 #include <stdlib.h>

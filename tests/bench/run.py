@@ -78,6 +78,14 @@ def store(report, folder):
     report.at_least("events stored, beside bare inserts", float(ratio), 0.85, f"{ratio} of bare ({int(bare):,} a second)")
 
 
+def linear(report, folder):
+    text = call(TOOLS / "bench_linear", cwd=folder)
+    for what, shape, goal in (("linearizability, 10 clients x 1,000, bad", "10 clients x 1000, bad", 20),
+                              ("linearizability, 20 clients x 1,000, good", "20 clients x 1000, good", 100)):
+        plain, mine, ratio = re.search(rf"^{shape} .* straight +([\d.]+) ms.* here +([\d.]+) ms.* ratio (\d+)", text, re.M).groups()
+        report.at_least(what, int(ratio), goal, f"{ratio} times a straight search ({mine} of {plain} ms)")
+
+
 def start(report, folder):
     for what, megabytes in (("start of five C nodes until the last init_ok", 1), ("the same, the harness holds 1 GB", 1024)):
         r = bench_sim(folder, "start", SLICES, megabytes, COPY, ECHO)
@@ -103,7 +111,7 @@ def main():
     report = Report()
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="dlab-bench-") as name:
-        for part in (steps, store, start, idle, seeds):
+        for part in (steps, store, linear, start, idle, seeds):
             part(report, pathlib.Path(name))
     print(f"{report.met} goals met, {report.missed} missed")
 
