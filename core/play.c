@@ -9,7 +9,7 @@
 #include "canon.h"
 #include "text.h"
 
-enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16, QUOTE_COLUMNS = 200 };
+enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16, QUOTE_COLUMNS = 200, CHILDREN_DEPTH = 8 };
 
 const struct network LAB_NETWORK = { .mean_ns = NS_PER_MS, .dist = DIST_EXPONENTIAL };
 
@@ -782,12 +782,12 @@ int play_port(const struct play *p, int node)
 	return p->ops->port ? p->ops->port(p->fabric, node) : -1;
 }
 
-int play_open_files(const struct play *p, int node)
+/* Of one process; -1: it cannot be seen. */
+static int open_files_of(pid_t pid)
 {
-	pid_t pid = p->ops->pid ? p->ops->pid(p->fabric, node) : 0;
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
-	DIR *d = pid > 0 ? opendir(path) : NULL;
+	DIR *d = opendir(path);
 	if (!d)
 		return -1;
 	int n = 0;
@@ -796,6 +796,47 @@ int play_open_files(const struct play *p, int node)
 			n++;
 	closedir(d);
 	return n;
+}
+
+static int most_open_files(pid_t pid, int depth);
+
+/* Among the children of one thread and all that descend from them. */
+static int most_open_files_below(pid_t pid, const char *thread, int depth)
+{
+	char path[96];
+	snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", (long)pid, thread);
+	FILE *f = fopen(path, "re");
+	int most = -1;
+	long child;
+	while (f && fscanf(f, "%ld", &child) == 1) {
+		int n = most_open_files((pid_t)child, depth + 1);
+		most = n > most ? n : most;
+	}
+	if (f)
+		fclose(f);
+	return most;
+}
+
+/* Among a process and all that descend from it. */
+static int most_open_files(pid_t pid, int depth)
+{
+	int most = open_files_of(pid);
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+	DIR *threads = depth < CHILDREN_DEPTH ? opendir(path) : NULL;
+	for (const struct dirent *e; threads && (e = readdir(threads));) {
+		int n = e->d_name[0] == '.' ? -1 : most_open_files_below(pid, e->d_name, depth);
+		most = n > most ? n : most;
+	}
+	if (threads)
+		closedir(threads);
+	return most;
+}
+
+int play_open_files(const struct play *p, int node)
+{
+	pid_t pid = p->ops->pid ? p->ops->pid(p->fabric, node) : 0;
+	return pid > 0 ? most_open_files(pid, 0) : -1;
 }
 
 struct socks **play_socks(struct play *p)
