@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "json.h"
+#include "proto.h"
 
 /* Beyond this an exponent is only compared as "very large". */
 #define EXPONENT_MAX INT64_C(1000000000000000)
@@ -172,4 +173,35 @@ void json_canon(struct buf *out, struct slice value)
 {
 	struct canon c = { value.s, value.s + value.n };
 	canon_value(out, &c);
+}
+
+bool json_same(struct slice a, struct slice b)
+{
+	struct buf x = BUF_EMPTY, y = BUF_EMPTY;
+	json_canon(&x, a);
+	json_canon(&y, b);
+	bool same = slice_eq(buf_as_slice(&x), buf_as_slice(&y));
+	buf_done(&x);
+	buf_done(&y);
+	return same;
+}
+
+/* `key` as it is written, between its quotes. */
+static bool key_is(struct slice key, const char *name)
+{
+	if (key.n == 0 || !memchr(key.s, '\\', key.n))
+		return slice_is(key, name);
+	json_t *j = json_loadb(key.s - 1, key.n + 2, JSON_DECODE_ANY, NULL);
+	bool same = j && strcmp(json_string_value(j), name) == 0;
+	json_decref(j);
+	return same;
+}
+
+struct slice json_member(struct slice object, const char *name)
+{
+	struct slice key, value, found = SLICE_NONE;
+	for (size_t pos = 0; json_member_next(object, &pos, &key, &value);)
+		if (key_is(key, name))
+			found = value;
+	return found;
 }

@@ -9,5 +9,11 @@
 
 /* Appends the canonical text of a value that is known to be valid JSON (proto.h: json_valid). */
 void json_canon(struct buf *, struct slice value);
+/* True when two values, both known to be valid JSON, are the same. */
+bool json_same(struct slice a, struct slice b);
+
+/* A member of an object that is known to be valid JSON, as it is written there; s == NULL when there is none. Keys are
+ * compared after their escapes; when one stands twice, the last counts. */
+struct slice json_member(struct slice object, const char *key);
 
 #endif

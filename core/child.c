@@ -24,6 +24,7 @@ enum {
 	READ_LEAST = 4096,      /* the buffer grows when less room than this is left */
 	STDIN_PIPE = 256 * 1024,/* asked for, not demanded: some lines of the greatest length fit */
 	KILL_LIMIT_MS = 1000,
+	GROUP_LIMIT_MS = 100,   /* for the rest of a killed group */
 	SOAK_ROUNDS = 16,       /* a child that never stops writing must not hold us for ever */
 	OOM_SCORE = 500,        /* when memory runs out, the kernel takes the children before the harness */
 };
@@ -445,6 +446,20 @@ static void await_end(pid_t pid)
 	fd_close(&fd);
 }
 
+/* A server that was started by a script, or that forks, holds its port and its files until its last process has ended,
+ * which may be a moment after the leader. Those that became our children (guard.h) are reaped on the way. */
+static void await_group(pid_t group)
+{
+	int64_t limit = clock_ns() + GROUP_LIMIT_MS * NS_PER_MS;
+	do {
+		while (waitpid(-group, NULL, WNOHANG) > 0)
+			;
+		if (kill(-group, 0) != 0)
+			return;
+		poll(NULL, 0, 1);
+	} while (clock_ns() < limit);
+}
+
 void child_kill(struct child *c)
 {
 	if (child_reap(c))
@@ -454,6 +469,7 @@ void child_kill(struct child *c)
 	/* What SIGKILL does not end (another user's program, a hung disk) is not waited for. */
 	if (!child_reap(c))
 		end_with(c, SIGKILL);
+	await_group(c->pid);
 }
 
 bool child_reads_no_more(const struct child *c)

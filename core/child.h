@@ -57,7 +57,8 @@ enum line_kind line_next(struct line_buf *, size_t max, bool eof, struct slice *
  * pipe can hold so much, which never befalls up to 64 KiB on an ordinary Linux). Near the brim it may say EAGAIN
  * a little early; an empty pipe always takes a line. */
 int child_write(struct child *, const char *, size_t n);
-/* SIGKILL to its process group, and reap it. Harmless when it has ended: child_reap killed the group then. */
+/* SIGKILL to its process group, and reap it; the rest of the group has ended too when this returns. Harmless when it has
+ * ended: child_reap killed the group then. */
 void child_kill(struct child *);
 /* Reaps without waiting: true when it has ended (status is set). What is left of its group is killed. */
 bool child_reap(struct child *);

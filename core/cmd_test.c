@@ -125,7 +125,7 @@ struct plan {
 	struct style style;
 	struct progress *progress;
 	const struct options *options;
-	bool start_failed;
+	bool start_failed, started; /* of some run */
 	size_t line;           /* the test whose line comes next */
 };
 
@@ -198,12 +198,15 @@ static bool job_ended(void *ctx, struct job *j)
 	if (j->result.verdict != VERDICT_PASS && (!t->worst || j->spec.seed < t->worst->spec.seed))
 		t->worst = j;
 	p->start_failed |= j->result.start_failed;
+	p->started |= !j->result.start_failed && j->result.verdict != VERDICT_WORLD;
 	print_ready_lines(p);
 	if (p->line < p->tests_n)
 		report_progress(stdout, &p->style, &p->report, &p->tests[p->line]);
 	if (p->options->first_failure && j->result.verdict != VERDICT_PASS)
 		return false;
-	return !p->start_failed && j->result.verdict != VERDICT_WORLD && !ferror(stdout); /* nobody reads: head -1 */
+	if (p->start_failed && !p->started)
+		return false;
+	return j->result.verdict != VERDICT_WORLD && !ferror(stdout); /* nobody reads: head -1 */
 }
 
 static void print_rest(struct plan *p)
@@ -215,7 +218,9 @@ static void print_rest(struct plan *p)
 	}
 	report_failures(stdout, &p->style, &p->report);
 	report_lab_tail(stdout, &p->style, &p->report);
-	if (p->start_failed && p->tests_n > 1)
+	if (p->start_failed && p->started)
+		printf("The node started in some runs and not in others: it has 10 s of real time for that. Was the machine too busy?\n");
+	else if (p->start_failed && p->tests_n > 1)
 		printf("The other tests were not run: a node that does not start fails them all.\n");
 }
 

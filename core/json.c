@@ -56,10 +56,24 @@ json_t *json_get(const json_t *j, const char *key)
 	return json_object_get(j, key);
 }
 
+bool json_whole(const json_t *j, int64_t *out)
+{
+	const double exact = 9007199254740992.0; /* 2^53: beyond it a double stands for several integers */
+	double x = json_is_real(j) ? json_real_value(j) : 0.5;
+	if (json_is_integer(j)) {
+		*out = json_integer_value(j);
+		return true;
+	}
+	if (x < -exact || x > exact || x != (double)(int64_t)x)
+		return false;
+	*out = (int64_t)x;
+	return true;
+}
+
 int64_t json_get_int(const json_t *j, const char *key, int64_t otherwise)
 {
-	const json_t *member = json_get(j, key);
-	return json_is_integer(member) ? json_integer_value(member) : otherwise;
+	int64_t value;
+	return json_whole(json_get(j, key), &value) ? value : otherwise;
 }
 
 const char *json_get_string(const json_t *j, const char *key, const char *otherwise)

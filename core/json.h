@@ -11,7 +11,9 @@ json_t *json_read(struct slice s, struct err *);
 json_t *json_read_file(const char *path, size_t limit, struct err *);
 /* Member of an object; NULL when j is no object or has none. Borrowed from j. */
 json_t *json_get(const json_t *j, const char *key);
-/* The member as an integer, or `otherwise`. */
+/* True for a whole number, however it is written (10, 10.0, 1e1), that an int64_t holds exactly. */
+bool json_whole(const json_t *, int64_t *);
+/* The member as a whole number, or `otherwise`. */
 int64_t json_get_int(const json_t *j, const char *key, int64_t otherwise);
 /* The member as text; borrowed from j; `otherwise` when it is no string. */
 const char *json_get_string(const json_t *j, const char *key, const char *otherwise);

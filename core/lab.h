@@ -199,6 +199,8 @@ _Noreturn void play_fail(struct play *, const struct finding *);
 _Noreturn void play_unknown(struct play *, const char *why);
 /* printf into the run's arena. */
 const char *play_text(struct play *, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What a node wrote, for a sentence: what is long is cut and ends in "..."; in the run's arena. */
+const char *play_quote(struct play *, struct slice);
 /* A remark in the trace: "quiet phase". */
 void play_note(struct play *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Shown with the verdict, pass or fail: "messages per operation", 12.4, "<= 20". */

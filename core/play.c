@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16 };
+#include "canon.h"
+#include "text.h"
+
+enum { ASK_TIMEOUT_MS = 5000, EVENTS_LIMIT = 5000000, MEMORY_LIMIT_MB = 2048, LOOKS_PER_CLOCK = 16, QUOTE_COLUMNS = 200, CHILDREN_DEPTH = 8 };
 
 const struct network LAB_NETWORK = { .mean_ns = NS_PER_MS, .dist = DIST_EXPONENTIAL };
 
@@ -35,6 +38,15 @@ const char *play_text(struct play *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	const char *s = arena_vprintf(&p->arena, fmt, ap);
 	va_end(ap);
+	return s;
+}
+
+const char *play_quote(struct play *p, struct slice text)
+{
+	struct buf b = BUF_EMPTY;
+	text_add(&b, text, QUOTE_COLUMNS, false);
+	const char *s = arena_copy(&p->arena, (struct slice){ buf_cstr(&b), b.n + 1 }).s;
+	buf_done(&b);
 	return s;
 }
 
@@ -210,7 +222,7 @@ static void check_shape(struct play *p, const struct event *e, struct slice type
 	struct slice key, value;
 	size_t pos = 0;
 	while (shape && p->lint_kinds[LINT_SHAPE] < 3 && json_member_next(e->text, &pos, &key, &value))
-		if (!word_in("type msg_id in_reply_to", key) && !word_in(shape->keys, key))
+		if (!memchr(key.s, '\\', key.n) && !word_in("type msg_id in_reply_to", key) && !word_in(shape->keys, key))
 			lint_once(p, e->src, LINT_SHAPE, play_text(p, "%s has a key that does not belong there: \"%.*s\"",
 				shape->type, SLICE_ARG(key)));
 }
@@ -257,14 +269,28 @@ static void init_reply(struct play *p, const struct event *e)
 	bool ok = slice_is(type, "init_ok");
 	if (ok && e->arg == INIT_MSG_ID)
 		return;
+	struct slice number = json_member(e->text, "in_reply_to");
 	const char *text = "answered init without in_reply_to: it must be the msg_id of the request, 1";
 	if (!ok)
-		text = play_text(p, "answered init with a \"%.*s\" instead of init_ok", SLICE_ARG(type));
-	else if (e->arg >= 0)
-		text = play_text(p, "answered init with in_reply_to %lld: it must be the msg_id of the request, 1", (long long)e->arg);
+		text = play_text(p, "answered init with a \"%s\" instead of init_ok", play_quote(p, type));
+	else if (number.s)
+		text = play_text(p, "answered init with in_reply_to %s: it must be the msg_id of the request, written as it came: 1",
+			play_quote(p, number));
 	if (!p->init_remark[e->src])
 		p->init_remark[e->src] = text;
 	lint_once(p, e->src, LINT_INIT, text);
+}
+
+static const char *reply_to_nothing(struct play *p, const struct event *e)
+{
+	struct slice number = json_member(e->text, "in_reply_to");
+	if (e->arg >= 0)
+		return play_text(p, "a reply to nothing: no request of %s has the msg_id %lld", lane_name(&p->lanes, e->dst),
+			(long long)e->arg);
+	if (number.s)
+		return play_text(p, "a reply with in_reply_to %s: it must be the request's msg_id, a whole number written as it came",
+			play_quote(p, number));
+	return "a reply without the number in_reply_to: nobody can tell what it answers";
 }
 
 static void client_reply(struct play *p, const struct event *e)
@@ -279,11 +305,8 @@ static void client_reply(struct play *p, const struct event *e)
 		lint_once(p, e->src, LINT_LATE, "a second reply, or one that came too late; it is not counted");
 	else if (p->thrown & lane_bit(e->src))
 		return; /* odd replies to odd messages */
-	else if (e->arg < 0)
-		lint_once(p, e->src, LINT_NOTHING, "a reply without the number in_reply_to: nobody can tell what it answers");
 	else
-		lint_once(p, e->src, LINT_NOTHING, play_text(p, "a reply to nothing: no request of %s has the msg_id %lld",
-			lane_name(&p->lanes, e->dst), (long long)e->arg));
+		lint_once(p, e->src, LINT_NOTHING, reply_to_nothing(p, e));
 }
 
 /* Type and in_reply_to of a body that the harness wrote. Requests of judges nearly always begin with their type, and
@@ -382,7 +405,7 @@ static const char *start_hint(struct play *p, const struct event *bad, bool by_i
 static _Noreturn void fail_start(struct play *p, int node, const char *seen, uint64_t evidence, bool by_itself)
 {
 	const struct event *bad = first_bad(p, node);
-	p->result->start_failed = true;
+	p->result->start_failed = p->phase == PLAY_STARTING;
 	const char *before = bad ? bad_text(bad->why) : p->init_remark[node];
 	if (before)
 		seen = play_text(p, "%s. Before that it %s", seen, before);
@@ -475,12 +498,35 @@ static void handle(struct play *p, const struct event *given)
 
 /* --- the loop --- */
 
+/* The call of the first operation without an answer; 0: none. */
+static uint64_t first_unanswered(const struct play *p)
+{
+	for (size_t i = 0; i < history_count(p->history); i++) {
+		const struct op *op = history_at(p->history, i);
+		if (op->status != OP_SKIPPED && op->answer.n == 0)
+			return op->call_seq;
+	}
+	return 0;
+}
+
+static const char *how_far(struct play *p)
+{
+	size_t asked = 0, unanswered = 0;
+	for (size_t i = 0; i < history_count(p->history); i++) {
+		const struct op *op = history_at(p->history, i);
+		asked += op->status != OP_SKIPPED;
+		unanswered += op->status != OP_SKIPPED && op->answer.n == 0;
+	}
+	return play_text(p, "it was still going on: %zu requests so far, and %zu of them without an answer", asked, unanswered);
+}
+
 static void look_at_limits(struct play *p)
 {
 	if (p->phase == PLAY_PLAYING && play_now(p) - p->t0_ns > p->test->limit_ms * NS_PER_MS)
 		FAIL(p, .rule = "the test ends in time",
 			.expected = play_text(p, "an end within %.1f s", (double)p->test->limit_ms / 1000),
-			.seen = "it was still going on");
+			.seen = how_far(p), .hint = "a client that gets no answer waits until its time is up, and that makes a test long: look "
+				"at the first request without an answer", .evidence = { first_unanswered(p) });
 	if (trace_count(p->trace) > EVENTS_LIMIT)
 		FAIL(p, .rule = "a run stays below 5,000,000 events", .expected = "far fewer messages",
 			.seen = "the nodes send without end", .hint = "look for two nodes that answer each other's answers");
@@ -698,8 +744,8 @@ static const char *why_no_answer(struct play *p, const struct op *op)
 	const json_t *doc = play_json(p, op->answer);
 	if (strcmp(json_get_string(doc, "type", ""), "error") == 0)
 		return play_text(p, "%s answered %s with error %d (%s): %s", name, op->f, op->code,
-			proto_error_name(op->code), json_get_string(doc, "text", "no text"));
-	return play_text(p, "%s answered %s with %.*s", name, op->f, SLICE_ARG(op->answer));
+			proto_error_name(op->code), play_quote(p, slice_of(json_get_string(doc, "text", "no text"))));
+	return play_text(p, "%s answered %s with %s", name, op->f, play_quote(p, op->answer));
 }
 
 const json_t *play_need_answer(struct play *p, const struct op *op)
@@ -712,7 +758,7 @@ const json_t *play_need_answer(struct play *p, const struct op *op)
 		.expected = play_text(p, "a reply of type %s_ok, in_reply_to the request's msg_id", op->f),
 		.seen = why_no_answer(p, op),
 		.hint = unsupported ? play_text(p, "your node has no handler for \"%s\" yet: write one that replies %s_ok", op->f,
-			op->f) : play_text(p, "the request was %.*s%s", SLICE_ARG(op->request), op->answer.n ? "" :
+			op->f) : play_text(p, "the request was %s%s", play_quote(p, op->request), op->answer.n ? "" :
 			". Each request needs one line in reply, to the client that asked, flushed at once"),
 		.nodes = lane_bit(op->node), .t_ns = op->return_seq ? op->return_ns : 0,
 		.evidence = { op->call_seq, op->return_seq });
@@ -738,12 +784,12 @@ int play_port(const struct play *p, int node)
 	return p->ops->port ? p->ops->port(p->fabric, node) : -1;
 }
 
-int play_open_files(const struct play *p, int node)
+/* Of one process; -1: it cannot be seen. */
+static int open_files_of(pid_t pid)
 {
-	pid_t pid = p->ops->pid ? p->ops->pid(p->fabric, node) : 0;
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
-	DIR *d = pid > 0 ? opendir(path) : NULL;
+	DIR *d = opendir(path);
 	if (!d)
 		return -1;
 	int n = 0;
@@ -762,6 +808,47 @@ int64_t play_storage_bytes(const struct play *p, int node)
 	int64_t bytes = tree_length(folder);
 	free(folder);
 	return bytes;
+}
+
+static int most_open_files(pid_t pid, int depth);
+
+/* Among the children of one thread and all that descend from them. */
+static int most_open_files_below(pid_t pid, const char *thread, int depth)
+{
+	char path[96];
+	snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", (long)pid, thread);
+	FILE *f = fopen(path, "re");
+	int most = -1;
+	long child;
+	while (f && fscanf(f, "%ld", &child) == 1) {
+		int n = most_open_files((pid_t)child, depth + 1);
+		most = n > most ? n : most;
+	}
+	if (f)
+		fclose(f);
+	return most;
+}
+
+/* Among a process and all that descend from it. */
+static int most_open_files(pid_t pid, int depth)
+{
+	int most = open_files_of(pid);
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+	DIR *threads = depth < CHILDREN_DEPTH ? opendir(path) : NULL;
+	for (const struct dirent *e; threads && (e = readdir(threads));) {
+		int n = e->d_name[0] == '.' ? -1 : most_open_files_below(pid, e->d_name, depth);
+		most = n > most ? n : most;
+	}
+	if (threads)
+		closedir(threads);
+	return most;
+}
+
+int play_open_files(const struct play *p, int node)
+{
+	pid_t pid = p->ops->pid ? p->ops->pid(p->fabric, node) : 0;
+	return pid > 0 ? most_open_files(pid, 0) : -1;
 }
 
 struct socks **play_socks(struct play *p)

@@ -6,6 +6,7 @@
  * What a request does to the one value that it meets is the same for all (op_decide). */
 #include "services.h"
 
+#include "canon.h"
 #include "json.h"
 #include "proto.h"
 
@@ -466,27 +467,10 @@ static void reply_outcome(const struct reply *r, const struct op *op, struct out
 
 /* --- reading a request --- */
 
-/* The member's text as written; s == NULL when there is none. The last of two counts. */
-static struct slice member_find(struct slice body, const char *name)
-{
-	struct slice key, value, found = SLICE_NONE;
-	for (size_t pos = 0; json_member_next(body, &pos, &key, &value);) {
-		if (memchr(key.s, '\\', key.n)) { /* written with escapes */
-			json_t *j = json_loadb(key.s - 1, key.n + 2, JSON_DECODE_ANY, NULL);
-			if (strcmp(json_string_value(j), name) == 0)
-				found = value;
-			json_decref(j);
-		} else if (slice_is(key, name)) {
-			found = value;
-		}
-	}
-	return found;
-}
-
 /* Says what is wrong when there is no such member. */
 static struct value *member_value(struct slice body, const char *name, const struct reply *r)
 {
-	struct slice text = member_find(body, name);
+	struct slice text = json_member(body, name);
 	if (!text.s) {
 		reply_errorf(r, ERROR_MALFORMED, "the request has no \"%s\"", name);
 		return NULL;
@@ -509,7 +493,7 @@ static bool op_read(struct op *op, struct slice body, const struct reply *r)
 		op->from = member_value(body, "from", r);
 		if (!op->from)
 			return false;
-		op->create = slice_is(member_find(body, "create_if_not_exists"), "true");
+		op->create = slice_is(json_member(body, "create_if_not_exists"), "true");
 	}
 	op->value = member_value(body, op->kind == OP_CAS ? "to" : "value", r);
 	return op->value != NULL;

@@ -70,7 +70,8 @@ bool play_sock_wait(struct play *, bool (*cond)(void *arg), void *arg, int64_t l
 void play_sock_note(struct play *, int node, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* --- the process of a node (play.c) --- */
-/* Open descriptors; -1: not known here. */
+/* Open descriptors: of the node's process, or of the one that descends from it and has most (the node may be a script
+ * around a server); -1: not known here. */
 int play_open_files(const struct play *, int node);
 void play_signal(struct play *, int node, int signal_number);
 /* True when it has ended by itself (a node that got play_signal may); the status is as an EXIT event's arg. */

@@ -6,6 +6,7 @@
  *
  * What is no rule: in which order a read shows the values, that a node shows a value at once which it has acknowledged
  * (with one node it is: nobody else could have it), and which way values go. `topology` is advice. */
+#include "canon.h"
 #include "check.h"
 #include "lab.h"
 
@@ -76,16 +77,6 @@ static _Noreturn void fail_list(struct play *p, const struct op *op, const char 
 		.expected = "{\"type\":\"read_ok\",\"messages\":[...]} with the numbers that were broadcast, as they were sent",
 		.seen = seen, .hint = hint, .nodes = lane_bit(op->node), .t_ns = not_zero(op->return_ns),
 		.evidence = { op->call_seq, op->return_seq });
-}
-
-static struct slice messages_of(struct slice answer)
-{
-	struct slice key, value, list = SLICE_NONE;
-	size_t pos = 0;
-	while (json_member_next(answer, &pos, &key, &value))
-		if (slice_is(key, "messages"))
-			list = value;
-	return list;
 }
 
 static bool is_space(char c)
@@ -167,7 +158,7 @@ static const struct shown *shown_by(struct play *p, struct op *op)
 {
 	if (op->data)
 		return op->data;
-	struct slice list = messages_of(op->answer);
+	struct slice list = json_member(op->answer, "messages");
 	if (!list.s)
 		fail_list(p, op, play_text(p, "%s's reply has no key \"messages\"", play_node_name(p, op->node)),
 			"an empty list is [], not a missing key");
@@ -192,7 +183,7 @@ static void need_answer(struct play *p, const struct op *op)
 	FAIL(p, .rule = "broadcast and read are always answered",
 		.expected = play_text(p, "%s answers %s with %s_ok, also %s: the client reaches it all the time", name, op->f, op->f,
 			w->plan->trouble),
-		.seen = op->answer.n ? play_text(p, "%s answered %.*s", name, SLICE_ARG(op->answer)) :
+		.seen = op->answer.n ? play_text(p, "%s answered %s", name, play_quote(p, op->answer)) :
 			play_text(p, "%s did not answer %s within %.1f s", name, op->f, ANSWER_MS / 1000.0),
 		.hint = "answer at once from what the node itself knows. Pass the value on afterwards; do not wait for other nodes",
 		.nodes = lane_bit(op->node), .t_ns = op->return_seq ? op->return_ns : 0,

@@ -1,4 +1,7 @@
-/* echo.c - the first lab: the protocol. A node answers `echo {echo}` with `echo_ok {echo}`. */
+/* echo.c - the first lab: the protocol. A node answers `echo {echo}` with `echo_ok {echo}`.
+ *
+ * What comes back is compared as a JSON value (canon.h): escapes, blanks, the order of keys and 1.0 for 1 are no matter. */
+#include "canon.h"
 #include "lab.h"
 
 enum { LONG_LINE = 50000, MANY = 60 };
@@ -6,7 +9,7 @@ enum { LONG_LINE = 50000, MANY = 60 };
 static void fail_echo(struct play *p, const struct op *op, const char *sent, const char *got, const char *hint)
 {
 	FAIL(p, .rule = "echo_ok carries what was sent",
-		.expected = play_text(p, "\"echo\":%.200s", sent), .seen = play_text(p, "\"echo\":%.200s", got), .hint = hint,
+		.expected = sent, .seen = got, .hint = hint,
 		.nodes = lane_bit(op->node), .t_ns = op->return_ns, .evidence = { op->call_seq, op->return_seq });
 }
 
@@ -20,27 +23,24 @@ static const char *where_differs(struct play *p, const char *a, const char *b)
 		strlen(b));
 }
 
-/* The answer must hold exactly the value that was asked; `sent` is JSON. */
-static void need_same(struct play *p, const struct op *op, const char *sent)
+/* The answer must hold exactly the value that was asked. */
+static void need_same(struct play *p, const struct op *op)
 {
 	const json_t *answer = play_need_answer(p, op);
-	const json_t *echo = json_get(answer, "echo"), *want = json_get(play_json(p, op->request), "echo");
-	struct buf got = BUF_EMPTY;
-	if (echo && json_equal(echo, want))
+	struct slice sent = json_member(op->request, "echo"), got = json_member(op->answer, "echo");
+	if (got.s && json_same(sent, got))
 		return;
-	if (!echo)
-		fail_echo(p, op, sent, "nothing: the reply has no key \"echo\"", "copy the request's \"echo\" into the reply");
-	json_print(&got, echo);
-	const char *text = play_text(p, "%s", buf_cstr(&got));
-	buf_done(&got);
-	bool texts = json_is_string(echo) && json_is_string(want);
-	fail_echo(p, op, sent, text, texts ? where_differs(p, json_string_value(want), json_string_value(echo)) :
+	const char *sent_text = play_text(p, "\"echo\":%s", play_quote(p, sent));
+	if (!got.s)
+		fail_echo(p, op, sent_text, "the reply has no key \"echo\"", "copy the request's \"echo\" into the reply");
+	const char *want = json_get_string(play_json(p, op->request), "echo", NULL), *have = json_get_string(answer, "echo", NULL);
+	fail_echo(p, op, sent_text, play_text(p, "\"echo\":%s", play_quote(p, got)), want && have ? where_differs(p, want, have) :
 		"give the value back as it is, whatever its type");
 }
 
 static void ask_echo(struct play *p, int node, const char *value)
 {
-	need_same(p, play_ask(p, node, "{\"type\":\"echo\",\"echo\":%s}", value), value);
+	need_same(p, play_ask(p, node, "{\"type\":\"echo\",\"echo\":%s}", value));
 }
 
 static void play_one(struct play *p)
@@ -58,7 +58,7 @@ static void play_three_nodes(struct play *p)
 			op[i] = play_send(p, i, "{\"type\":\"echo\",\"echo\":\"to %s, round %d\"}", play_node_name(p, i), round);
 		for (int i = 0; i < 3; i++) {
 			play_wait(p, op[i]);
-			need_same(p, op[i], play_text(p, "\"to %s, round %d\"", play_node_name(p, i), round));
+			need_same(p, op[i]);
 		}
 	}
 }
@@ -73,7 +73,7 @@ static void play_ids(struct play *p)
 		op[i] = play_send(p, 0, "{\"type\":\"echo\",\"echo\":[%d,\"%d\"]}", i, (int)rng_below(play_rng(p), 1000000));
 	for (int i = 0; i < MANY; i++) {
 		play_wait(p, op[i]);
-		need_same(p, op[i], "what each client had sent");
+		need_same(p, op[i]);
 	}
 }
 
@@ -105,7 +105,7 @@ static void play_unknown_type(struct play *p)
 	if (op->status != OP_FAILED || op->code != ERROR_NOT_SUPPORTED)
 		FAIL(p, .rule = "an unknown type is answered with error 10",
 			.expected = "{\"type\":\"error\",\"code\":10,...} in reply to a request of type \"ehco\"",
-			.seen = op->answer.n ? play_text(p, "%.*s", SLICE_ARG(op->answer)) : "no answer within 5 s",
+			.seen = op->answer.n ? play_quote(p, op->answer) : "no answer within 5 s",
 			.hint = "code 10 is not-supported: it tells the client for sure that nothing happened",
 			.nodes = lane_bit(0), .evidence = { op->call_seq, op->return_seq });
 	ask_echo(p, 0, "\"after\"");

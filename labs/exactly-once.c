@@ -445,14 +445,13 @@ static _Noreturn void fail_value(struct play *p, const struct op *read, const st
 static void take_value(struct play *p, struct op *read)
 {
 	const json_t *value = json_get(play_answer(p, read), "value");
-	if (!json_is_integer(value))
+	if (!json_whole(value, &read->result))
 		FAIL(p, .rule = "read_ok carries the counter",
 			.expected = "{\"type\":\"read_ok\",\"value\":N} with a whole number",
-			.seen = play_text(p, "%s answered %.*s", play_node_name(p, read->node), SLICE_ARG(read->answer)),
+			.seen = play_text(p, "%s answered %s", play_node_name(p, read->node), play_quote(p, read->answer)),
 			.hint = value ? "give the number as a JSON number, without quotes or fraction" : "the key is called \"value\"",
 			.nodes = lane_bit(read->node), .t_ns = not_zero(read->return_ns),
 			.evidence = { read->call_seq, read->return_seq });
-	read->result = json_integer_value(value);
 }
 
 static void check_order(struct play *p, struct op *const *reads, size_t n, size_t i)
@@ -545,7 +544,7 @@ static void need_answers(struct play *p, unsigned percent)
 	if (!first || 100 * answered >= percent * asked)
 		return;
 	const char *name = play_node_name(p, first->node);
-	const char *how = first->answer.n ? play_text(p, "%s answered it with %.*s", name, SLICE_ARG(first->answer)) :
+	const char *how = first->answer.n ? play_text(p, "%s answered it with %s", name, play_quote(p, first->answer)) :
 		play_text(p, "%s did not answer within %d s", name, ANSWER_MS / 1000);
 	FAIL(p, .rule = rule_trying,
 		.expected = play_text(p, "add_ok or read_ok within %d s for %s the %zu requests", ANSWER_MS / 1000,
@@ -877,10 +876,8 @@ static uint64_t last_report(struct play *p, int64_t *table, int64_t *most)
 		const struct event *e = trace_at(t, seq);
 		if (e->kind != EVENT_STATE || e->src != SERVER)
 			continue;
-		const json_t *n = json_get(play_json(p, e->text), "table");
-		if (!json_is_integer(n))
+		if (!json_whole(json_get(play_json(p, e->text), "table"), table))
 			continue;
-		*table = json_integer_value(n);
 		*most = *table > *most ? *table : *most;
 		last = seq;
 	}
@@ -934,7 +931,7 @@ static void ask_bad_add(struct play *p, int node, const char *body)
 		return;
 	FAIL(p, .rule = "an add without a whole number is refused",
 		.expected = play_text(p, "error 12 (malformed-request) in reply to %s", body),
-		.seen = op->answer.n ? play_text(p, "%s answered %.*s", play_node_name(p, node), SLICE_ARG(op->answer)) :
+		.seen = op->answer.n ? play_text(p, "%s answered %s", play_node_name(p, node), play_quote(p, op->answer)) :
 			play_text(p, "%s did not answer within %d s", play_node_name(p, node), SOON_MS / 1000),
 		.hint = "look at delta before anything else. Code 12 tells the client for sure that nothing happened",
 		.nodes = lane_bit(node), .t_ns = op->return_seq ? not_zero(op->return_ns) : 0, .evidence = { op->call_seq, op->return_seq });

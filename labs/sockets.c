@@ -661,7 +661,8 @@ static bool node_has_ended(void *arg)
 static void play_sigterm(struct play *p)
 {
 	struct demand d = { "SIGTERM ends the node, with status 0", "after SIGTERM the node exits by itself with status 0",
-			    "handle SIGTERM: leave the loop and exit with status 0; without a handler the signal kills the process" };
+			    "handle SIGTERM: leave the loop and exit with status 0; without a handler the signal kills the process. A shell "
+			    "script around the server gets the signal in its place: it must start the server with exec" };
 	struct sock *idle = connect_to(p, 0), *busy = connect_to(p, 0);
 	echo(p, idle, "before the signal\n", &d);
 	play_sock_send(p, busy, SLICE("half a li"));

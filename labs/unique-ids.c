@@ -51,7 +51,7 @@ static void need_answer(struct play *p, const struct op *op)
 	const char *name = play_node_name(p, op->node);
 	FAIL(p, .rule = "generate is answered also while the network is cut",
 		.expected = play_text(p, "generate_ok from %s: it runs, and the client reaches it", name),
-		.seen = op->answer.n ? play_text(p, "%s answered %.*s", name, SLICE_ARG(op->answer)) :
+		.seen = op->answer.n ? play_text(p, "%s answered %s", name, play_quote(p, op->answer)) :
 			play_text(p, "%s did not answer within %.1f s, while other nodes or services were out of its reach", name,
 				ASK_LIMIT_MS / 1000.0),
 		.hint = "make the id from what the node knows by itself (its own name and a count), so that it waits for nobody",
@@ -66,23 +66,13 @@ struct given {
 	const struct op *op;
 };
 
-static struct slice id_of(struct slice answer)
-{
-	struct slice key, value, id = SLICE_NONE;
-	size_t pos = 0;
-	while (json_member_next(answer, &pos, &key, &value))
-		if (slice_is(key, "id"))
-			id = value;
-	return id;
-}
-
 static struct given take_id(struct play *p, const struct op *op)
 {
-	struct slice id = id_of(op->answer);
+	struct slice id = json_member(op->answer, "id");
 	if (!id.s || slice_is(id, "null"))
 		FAIL(p, .rule = "generate_ok carries an id",
 			.expected = "{\"type\":\"generate_ok\",\"id\":...} with any JSON value but null",
-			.seen = play_text(p, "%s answered %.*s", play_node_name(p, op->node), SLICE_ARG(op->answer)),
+			.seen = play_text(p, "%s answered %s", play_node_name(p, op->node), play_quote(p, op->answer)),
 			.hint = id.s ? "null is no id: give a text or a number" : "the key is called \"id\"",
 			.nodes = lane_bit(op->node), .t_ns = op->return_ns, .evidence = { op->call_seq, op->return_seq });
 	struct buf b = BUF_EMPTY;
@@ -136,7 +126,7 @@ static _Noreturn void fail_twice(struct play *p, const struct given *a, const st
 {
 	const struct op *x = a->op, *y = b->op;
 	uint64_t restart = x->node == y->node ? restart_between(p, x->node, x->return_seq, y->return_seq) : 0;
-	struct slice id = id_of(y->answer);
+	struct slice id = json_member(y->answer, "id");
 	const char *first = play_node_name(p, x->node), *second = play_node_name(p, y->node);
 	FAIL(p, .rule = "no id is given twice",
 		.expected = play_text(p, "%zu different ids for %zu requests", n, n),

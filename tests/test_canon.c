@@ -60,6 +60,22 @@ static void different(void **state)
 		}
 }
 
+static void members(void **state)
+{
+	(void)state;
+	static const char text[] = "{\"a\":1,\"\\u0061b\": [2] ,\"\\\"\":3,\"c\":4,\"\\u0063\":5,\"\":6}";
+	static const char *const want[][2] = { { "a", "1" }, { "ab", "[2]" }, { "\"", "3" }, { "c", "5" }, { "", "6" } };
+	assert_true(json_valid(slice_of(text), NULL));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		if (!slice_is(json_member(slice_of(text), want[i][0]), want[i][1]))
+			fail_msg("%s", want[i][0]);
+	assert_null(json_member(slice_of(text), "\\u0061b").s);
+	assert_null(json_member(slice_of(text), "b").s);
+	assert_null(json_member(SLICE("{}"), "").s);
+	assert_true(json_same(SLICE("{\"a\":1.0}"), SLICE("{ \"\\u0061\" : 1 }")));
+	assert_false(json_same(SLICE("1"), SLICE("\"1\"")));
+}
+
 static void endless_exponents(void **state)
 {
 	(void)state;
@@ -85,7 +101,7 @@ static void deep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same), cmocka_unit_test(different), cmocka_unit_test(endless_exponents), cmocka_unit_test(deep),
+		cmocka_unit_test(same), cmocka_unit_test(different), cmocka_unit_test(members), cmocka_unit_test(endless_exponents), cmocka_unit_test(deep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

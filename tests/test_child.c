@@ -558,6 +558,24 @@ static void test_group_of_200_is_killed(void **state)
 		assert_true(gone_in_time(pids[i], LIMIT_MS));
 }
 
+/* A server in a child of the node still holds its port when only the leader has ended. */
+static void test_kill_waits_for_the_group(void **state)
+{
+	(void)state;
+	struct child c = started(SH("exec 9<&0; { read x <&9; } & echo $!; { read x <&9; } & echo $!; wait"));
+	pid_t pids[2];
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+		struct slice line;
+		int64_t pid;
+		assert_int_equal(next_line(&c, false, MAX_LINE, &line), LINE_WHOLE);
+		assert_true(slice_int(line, &pid));
+		pids[i] = (pid_t)pid;
+	}
+	assert_killed_quickly(&c);
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++)
+		assert_true(gone_in_time(pids[i], 0));
+}
+
 /* A node that crashes takes what it started with it. */
 static void test_reap_ends_the_group(void **state)
 {
@@ -596,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_status_in_words),
 		cmocka_unit_test(test_stopped_child_is_killed),
 		cmocka_unit_test(test_group_of_200_is_killed),
+		cmocka_unit_test(test_kill_waits_for_the_group),
 		cmocka_unit_test(test_reap_ends_the_group),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -569,6 +569,26 @@ static void test_errors(void **state)
 
 /* --- documents --- */
 
+static void check_whole(void)
+{
+	static const struct {
+		const char *text;
+		bool whole;
+		int64_t value;
+	} want[] = {
+		{ "10", true, 10 }, { "10.0", true, 10 }, { "1e1", true, 10 }, { "-0.0", true, 0 }, { "10.5", false, 0 }, { "1e300", false, 0 },
+		{ "-1e300", false, 0 }, { "\"10\"", false, 0 }, { "null", false, 0 }, { "9007199254740992.0", true, INT64_C(9007199254740992) },
+		{ "9223372036854775807", true, INT64_MAX }, { "9223372036854775808.0", false, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		int64_t value = 0;
+		json_t *j = json_read(slice_of(want[i].text), NULL);
+		if (json_whole(j, &value) != want[i].whole || value != want[i].value)
+			fail_msg("%s", want[i].text);
+		json_decref(j);
+	}
+}
+
 static void test_documents(void **state)
 {
 	(void)state;
@@ -581,6 +601,7 @@ static void test_documents(void **state)
 	assert_int_equal(json_get_int(j, "s", 5), 5);
 	assert_int_equal(json_get_int(j, "no", 5), 5);
 	assert_int_equal(json_get_int(NULL, "no", 5), 5);
+	check_whole();
 	assert_string_equal(json_get_string(j, "s", "o"), "x");
 	assert_string_equal(json_get_string(j, "z", "o"), "o");
 	assert_null(json_get(json_get(j, "a"), "a"));
