@@ -209,13 +209,14 @@ static struct dlab_text *error_body(const struct raft *r, int code, const char *
 	return body;
 }
 
+/* The answer to one who waits for the entry that was just applied. That this node may no longer lead does not matter. When
+ * another entry is committed in the place of the client's, then it is certain that the client's never will be; not before:
+ * a node that still has it may become leader (Figure 8). */
 static struct dlab_text *applied_body(const struct raft *r, const struct waiting *w)
 {
 	const struct entry *e = log_at(&r->log, w->index);
-	if (e->term != w->term) /* another entry is committed in its place: only now is it certain that ours never will be */
+	if (e->term != w->term)
 		return error_body(r, 14, "a new leader has replaced the entry");
-	if (r->role != LEADER)
-		return error_body(r, 13, "the leadership was lost");
 	struct dlab_text *body = dlab_body(r->d, e->members ? "reconfigure_ok" : "propose_ok");
 	if (e->members) {
 		dlab_put(body, "members", members_json(r->d, e->members));

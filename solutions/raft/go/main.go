@@ -179,13 +179,14 @@ func (r *raft) refuse(m dlab.Message, why string) {
 	r.Reply(m, dlab.Body{"type": "error", "code": 11, "text": why, "leader": orNull(r.leader)})
 }
 
+// Answers one who waits for the entry that was just applied. That this node may no longer lead does not matter. When another
+// entry is committed in the place of the client's, then it is certain that the client's never will be; not before: a node that
+// still has it may become leader (Figure 8).
 func (r *raft) answerApplied(w waiting) {
 	e := r.log.at(w.index)
 	switch {
-	case e.Term != w.term: // another entry is committed in its place: only now is it certain that ours never will be
+	case e.Term != w.term:
 		r.ReplyError(w.request, 14, "a new leader has replaced the entry")
-	case r.role != leader:
-		r.ReplyError(w.request, 13, "the leadership was lost")
 	case e.Members != nil:
 		r.Reply(w.request, dlab.Body{"type": "reconfigure_ok", "members": e.Members})
 	default:
