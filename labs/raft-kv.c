@@ -528,40 +528,49 @@ static void play_progress(struct play *p)
 
 /* --- snapshots --- */
 
-/* Operations in groups; returns the most bytes that a data folder held after one of them, the first few left aside. */
-static int64_t load_and_weigh(struct play *p, int groups)
+/* The most that a data folder held, and whose it was; bytes < 0: no fabric told. */
+struct weight {
+	int64_t bytes;
+	int node;
+};
+
+/* Operations in groups; weighs the folders after each, the first few left aside. */
+static struct weight load_and_weigh(struct play *p, int groups)
 {
-	int64_t most = -1;
+	struct weight most = { -1, 0 };
 	for (int i = 0; i < groups; i++) {
 		load(p, 4, 0, GROUP);
 		for (int node = 0; node < play_nodes(p) && i >= groups / 3; node++) {
 			int64_t bytes = play_storage_bytes(p, node);
-			most = bytes > most ? bytes : most;
+			if (bytes > most.bytes)
+				most = (struct weight){ bytes, node };
 		}
 	}
 	return most;
 }
 
-static void check_storage(struct play *p, size_t ops, int64_t early, int64_t late)
+static void check_storage(struct play *p, size_t ops, struct weight early, struct weight late)
 {
-	int64_t bound = early + early / 2 + STORAGE_SLACK;
+	int64_t bound = early.bytes + early.bytes / 2 + STORAGE_SLACK;
 	const struct world *w = play_data(p);
-	if (early < 0 || late < 0)
+	if (early.bytes < 0 || late.bytes < 0)
 		return;
-	play_measure(p, "data folder", (double)late, "bytes", play_text(p, "<= %lld", (long long)bound));
-	if (late > bound)
+	play_measure(p, "data folder", (double)late.bytes, "bytes", play_text(p, "<= %lld", (long long)bound));
+	if (late.bytes > bound)
 		FAIL(p, .rule = "the log does not grow for ever", .source = "Raft (extended version), section 7",
-			.expected = play_text(p, "with snapshot_entries %d a data folder holds about as much after %zu operations as after %zu: "
-				"%lld bytes, half as much again allowed, and %d", SNAPSHOT_ENTRIES, w->kv->n, ops, (long long)early, STORAGE_SLACK),
-			.seen = play_text(p, "%lld bytes", (long long)late),
+			.expected = play_text(p, "with snapshot_entries %d, a data folder holds about as much after %zu operations as after %zu: "
+				"at most %lld bytes, which is half as much again and %d", SNAPSHOT_ENTRIES, w->kv->n, ops, (long long)bound, STORAGE_SLACK),
+			.seen = play_text(p, "%lld bytes at %s; after %zu operations it was %lld at most", (long long)late.bytes,
+				play_node_name(p, late.node), ops, (long long)early.bytes),
 			.hint = "when more than snapshot_entries applied entries are in the log, save the state machine (the map, the sessions, index "
-				"and term of the last entry in it) and drop these entries. A node that is behind gets the snapshot instead of entries");
+				"and term of the last entry in it) and drop these entries. A node that is behind gets the snapshot instead of entries",
+			.nodes = lane_bit(late.node));
 }
 
 static void play_snapshot(struct play *p)
 {
 	struct world *w = begin(p);
-	int64_t early = load_and_weigh(p, 6);
+	struct weight early = load_and_weigh(p, 6);
 	size_t ops = w->kv->n;
 	int lagging = other_than(p, leader(p));
 	play_note(p, "%s is cut off while the others go on", play_node_name(p, lagging));

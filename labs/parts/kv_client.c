@@ -5,9 +5,7 @@ static const char *const names[] = { [LIN_READ] = "read", [LIN_WRITE] = "write",
 
 struct kv *kv_new(struct play *p)
 {
-	struct kv *kv = arena_zero(play_arena(p), sizeof *kv);
-	kv->values = 100; /* unlike keys and sequence numbers */
-	return kv;
+	return arena_zero(play_arena(p), sizeof(struct kv));
 }
 
 /* --- operations --- */
@@ -34,7 +32,8 @@ static void new_session(struct kv_client *c)
 static struct kv_op *op_new(struct play *p, struct kv_client *c, int f, int64_t key, int64_t from)
 {
 	struct kv_op *o = arena_zero(play_arena(p), sizeof *o);
-	*o = (struct kv_op){ .kv = c->kv, .f = f, .key = key, .from = from, .value = f == LIN_READ ? 0 : ++c->kv->values, .session = c->session,
+	c->asked++;
+	*o = (struct kv_op){ .kv = c->kv, .f = f, .key = key, .from = from, .value = f == LIN_READ ? 0 : 1000 * c->number + c->asked, .session = c->session,
 		.seq = ++c->seq, .status = OP_PENDING, .nodes = c->nodes, .next = -1,
 		.give_up_ns = play_now(p) + KV_GIVE_UP_MS * NS_PER_MS };
 	kv_add(p, c->kv, o);
@@ -177,11 +176,24 @@ static void client_learn(struct kv_client *c, const struct kv_op *o)
 
 /* --- many clients --- */
 
+static struct kv_client *client_new(struct play *p, struct kv *kv, int number, lane_set nodes)
+{
+	struct kv_client *c = arena_zero(play_arena(p), sizeof *c);
+	c->kv = kv;
+	c->number = number;
+	c->nodes = nodes;
+	for (int i = 0; i < KV_KEYS_MAX; i++)
+		c->seen[i] = LIN_NIL;
+	new_session(c);
+	return c;
+}
+
 static struct kv_client *load_client(struct play *p, struct kv_load *load, int number)
 {
 	struct kv_client **c = &load->kv->client[number];
+	assert(number < KV_BY_HAND);
 	if (!*c)
-		*c = kv_client_new(p, load->kv, load->nodes);
+		*c = client_new(p, load->kv, number, load->nodes);
 	(*c)->nodes = load->nodes;
 	return *c;
 }
@@ -197,7 +209,7 @@ static void begin_op(struct play *p, struct op *request, struct rng *rng, struct
 	int f = kind < load->reads ? LIN_READ : kind < load->reads + load->writes || c->seen[key] == LIN_NIL ? LIN_WRITE : LIN_CAS;
 	request->node = node_from(p, load->nodes, first);
 	if (request->status == OP_SKIPPED) {
-		load->kv->values++;
+		c->asked++;
 		return;
 	}
 	struct kv_op *o = op_new(p, c, f, key, f == LIN_CAS ? c->seen[key] : 0);
@@ -245,13 +257,7 @@ void kv_load_start(struct play *p, struct kv_load *load, const struct workload *
 
 struct kv_client *kv_client_new(struct play *p, struct kv *kv, lane_set nodes)
 {
-	struct kv_client *c = arena_zero(play_arena(p), sizeof *c);
-	c->kv = kv;
-	c->nodes = nodes;
-	for (int i = 0; i < KV_KEYS_MAX; i++)
-		c->seen[i] = LIN_NIL;
-	new_session(c);
-	return c;
+	return client_new(p, kv, KV_BY_HAND + kv->clients++, nodes);
 }
 
 struct kv_op *kv_read(struct play *p, struct kv_client *c, int64_t key) { return op_new(p, c, LIN_READ, key, 0); }
