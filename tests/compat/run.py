@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Nodes in Maelstrom's dialect of the protocol run unchanged on proc: no lockstep, no timers of ours, threads and clocks of
-their own, in Python, Ruby, JavaScript and sh; two of them stand on the services.
+their own, in Python, Ruby, JavaScript and sh; two of them stand on the services. And right nodes that write their JSON in
+another way than the SDKs are right.
 
 A language that is not installed is skipped, which is counted and said. usage: run.py [NAME...]
 """
@@ -27,6 +28,10 @@ LABS = [
     ("unique.js", "unique-ids", [("one-node",), ("three-nodes", "--first", "0"), ("partition",), ("restart",)]),
     ("broadcast.py", "broadcast", [("one-node",), ("five-nodes", "--first", "0"), ("partition",), ("loss",)]),
 ]
+# Solutions that write their JSON as no SDK does (tests/nodes/odd_json.py); on sim.
+ODD_JSON = ROOT / "tests" / "nodes" / "odd_json.py"
+ODD = [("echo", ["ids-out-of-order", "unicode", "unknown-type"]), ("unique-ids", ["one-node"]), ("broadcast", ["five-nodes"]),
+       ("exactly-once", ["calm", "pruned"])]
 SERVICES = [("kv_proxy.py", "kv"), ("counter.rb", "counter")]
 
 
@@ -55,6 +60,10 @@ def checks():
                 [DLAB, "test", lab, "-t", test, "--fabric", "proc", *options, "--"]
     # sim refuses a node that does not know lockstep, and says where it runs
     yield "echo.rb", "refused by sim", None
+    for lab, tests in ODD:
+        for test in tests:
+            yield "odd_json.py", f"{lab}, {test}", [DLAB, "test", lab, "-t", test, "--", sys.executable, ODD_JSON,
+                                                    ROOT / "solutions" / lab / "python" / f"{lab}.py"]
     for node, test in SERVICES:
         yield node, f"services, {test}", [JUDGE, test, "proc"]
 
@@ -80,7 +89,10 @@ def main():
             print(f"  skipped {title}: {INTERPRETERS[pathlib.Path(node).suffix]} is not installed", flush=True)
             continue
         with tempfile.TemporaryDirectory(prefix="compat-") as folder:
-            status, text = run([*words, *command(node)], folder) if words else refused(node, folder)
+            if not words:
+                status, text = refused(node, folder)
+            else:
+                status, text = run(words if "--" in words[:-1] else [*words, *command(node)], folder)
         passed += status == 0
         failed += status != 0
         print(f"  {'ok     ' if status == 0 else 'FAILED '} {title}" + (f"\n{text}" if status else ""), flush=True)
