@@ -120,6 +120,7 @@ layers: ## who includes whom
 check-labs: deps-test ## guides, starters, solutions, judges and wrong solutions belong together (50 seeds)
 	@$(MAKE) --no-print-directory $(BUILD)/dlab
 	@python3 tests/check-labs.py
+	@python3 tests/check-tutorial.py stages/*/*/debugging.md
 
 strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=gcc BUILD=build-gcc programs
