@@ -24,6 +24,7 @@ enum {
 	QUORUM_MS = 600,       /* a leader gives up when no majority has answered for so long */
 	RESEND_MS = 150,       /* entries that are not confirmed by then are sent again */
 	BATCH_BYTES = 40000,   /* of entries in a message; a line has at most 60,000 */
+	PIECE_BYTES = 20000,   /* of a snapshot in a message; quotes and backslashes count twice on the way */
 	NODES_MAX = 64         /* the voters are the bits of a uint64_t */
 };
 
@@ -38,6 +39,15 @@ struct peer {
 	int64_t resend_ms; /* `sent` is not confirmed; when to send again. 0: nothing is on its way */
 	int64_t sent_ms;   /* the last message to it */
 	int64_t heard_ms;  /* the last answer */
+	int64_t snapshot;  /* it is getting the snapshot that ends with this entry, ... */
+	int64_t offset;    /* ... and has so many bytes of it */
+};
+
+/* A snapshot of which a follower has got the first pieces. */
+struct incoming {
+	char *text;
+	size_t n;
+	int64_t index, leader_term;
 };
 
 /* A client that waits for its answer. */
@@ -66,6 +76,8 @@ struct raft {
 	int64_t heard_leader_ms;    /* the leader's last message */
 	bool election_timer;        /* the timer is set; it may ring too early */
 	uint64_t votes;             /* who voted for us */
+	/* A follower's. */
+	struct incoming incoming;
 	/* A leader's. */
 	struct peer peers[NODES_MAX];
 	struct waiting *waiting;
@@ -343,16 +355,37 @@ static void send_append(struct raft *r, int to, bool with_entries)
 	send_to(r, to, body);
 }
 
-/* Section 7. The state goes in one message: that is enough for what fits into a line; the paper cuts larger ones into pieces. */
+/* The text from offset on, PIECE_BYTES at most; no character is cut in two. */
+static char *piece_of(const char *text, size_t offset)
+{
+	size_t n = strnlen(text + offset, PIECE_BYTES + 1);
+	if (n > PIECE_BYTES)
+		for (n = PIECE_BYTES; ((unsigned char)text[offset + n] & 0xc0) == 0x80;)
+			n--;
+	char *piece = strndup(text + offset, n);
+	if (!piece)
+		abort();
+	return piece;
+}
+
+/* Section 7: the next piece of the snapshot. */
 static void send_snapshot(struct raft *r, int to)
 {
+	struct peer *p = &r->peers[to];
+	if (p->snapshot != r->log.prev_index)
+		p->offset = 0;
+	p->snapshot = r->log.prev_index;
+	char *piece = piece_of(r->snapshot, (size_t)p->offset);
 	struct dlab_text *body = dlab_body(r->d, "install_snapshot");
 	dlab_put_int(body, "term", r->term);
 	dlab_put_string(body, "leader_id", name_of(r, r->self));
 	dlab_put_int(body, "last_included_index", r->log.prev_index);
 	dlab_put_int(body, "last_included_term", r->log.prev_term);
-	dlab_put(body, "state", snapshot_json(r));
-	r->peers[to].sent = r->log.prev_index;
+	dlab_put_int(body, "offset", p->offset);
+	dlab_put_string(body, "data", piece);
+	dlab_put_bool(body, "done", (size_t)p->offset + strlen(piece) == strlen(r->snapshot));
+	free(piece);
+	p->sent = r->log.prev_index;
 	send_to(r, to, body);
 }
 
@@ -468,6 +501,18 @@ static void on_rejection(struct raft *r, int from, const struct dlab_msg *m)
 	replicate(r, from);
 }
 
+/* The follower has got so much of the snapshot; after a crash it may be nothing. */
+static void on_piece(struct raft *r, int from, const struct dlab_msg *m)
+{
+	struct peer *p = &r->peers[from];
+	int64_t offset = dlab_int(dlab_get(m->body, "offset"), 0);
+	if (p->snapshot != r->log.prev_index || dlab_int(dlab_get(m->body, "last_included_index"), 0) != p->snapshot)
+		return;
+	p->offset = min64(offset, (int64_t)strlen(r->snapshot));
+	p->resend_ms = 0;
+	replicate(r, from);
+}
+
 /* Answers to append_entries and to install_snapshot. */
 static void on_append_answer(struct dlab *d, const struct dlab_msg *m, void *arg)
 {
@@ -483,6 +528,8 @@ static void on_append_answer(struct dlab *d, const struct dlab_msg *m, void *arg
 	r->peers[from].heard_ms = dlab_now(d);
 	if (dlab_bool(dlab_get(m->body, "success")))
 		on_success(r, from, dlab_int(dlab_get(m->body, "match_index"), 0));
+	else if (dlab_get(m->body, "offset").n)
+		on_piece(r, from, m);
 	else
 		on_rejection(r, from, m);
 }
@@ -577,23 +624,62 @@ static void on_append_entries(struct dlab *d, const struct dlab_msg *m, void *ar
 	commit_to(r, min64(dlab_int(dlab_get(m->body, "leader_commit"), 0), last));
 }
 
-static void on_install_snapshot(struct dlab *d, const struct dlab_msg *m, void *arg)
+/* Adds a piece, if it is the next one; says whether it was. */
+static bool take_piece(struct raft *r, int64_t index, int64_t offset, const char *data)
 {
-	struct raft *r = arg;
-	(void)d;
-	if (!heed_leader(r, m, "install_snapshot_ok"))
-		return;
-	int64_t index = dlab_int(dlab_get(m->body, "last_included_index"), 0);
-	int64_t term = dlab_int(dlab_get(m->body, "last_included_term"), 0);
-	send_success(r, m->src, "install_snapshot_ok", index);
-	if (index <= r->commit)
-		return; /* nothing new; in particular no step back */
-	keep_snapshot(r, dlab_get(m->body, "state"));
+	struct incoming *in = &r->incoming;
+	if (in->index != index || in->leader_term != r->term)
+		in->n = 0;
+	in->index = index;
+	in->leader_term = r->term;
+	if (!data || offset != (int64_t)in->n)
+		return false;
+	size_t n = strlen(data);
+	in->text = realloc(in->text, in->n + n + 1);
+	if (!in->text)
+		abort();
+	memcpy(in->text + in->n, data, n + 1);
+	in->n += n;
+	return true;
+}
+
+static void ask_for_piece(struct raft *r, const char *to)
+{
+	struct dlab_text *body = dlab_body(r->d, "install_snapshot_ok");
+	dlab_put_int(body, "term", r->term);
+	dlab_put_bool(body, "success", false);
+	dlab_put_int(body, "last_included_index", r->incoming.index);
+	dlab_put_int(body, "offset", (int64_t)r->incoming.n);
+	dlab_send(r->d, to, body);
+}
+
+static void install(struct raft *r, int64_t index, int64_t term)
+{
+	keep_snapshot(r, (struct dlab_json){ r->incoming.text, r->incoming.n });
+	r->incoming.n = 0;
 	save_snapshot(r, index, term);
 	log_compact(&r->log, index, term);
 	r->commit = r->applied = index;
 	r->machine.load(r->machine.arg, snapshot_json(r));
 	answer_waiting(r, (struct dlab_json){ 0 });
+}
+
+static void on_install_snapshot(struct dlab *d, const struct dlab_msg *m, void *arg)
+{
+	struct raft *r = arg;
+	if (!heed_leader(r, m, "install_snapshot_ok"))
+		return;
+	int64_t index = dlab_int(dlab_get(m->body, "last_included_index"), 0);
+	int64_t offset = dlab_int(dlab_get(m->body, "offset"), 0);
+	if (index > r->commit) { /* else there is nothing new in it; in particular no step back */
+		bool next = take_piece(r, index, offset, dlab_string(d, dlab_get(m->body, "data")));
+		if (!next || !dlab_bool(dlab_get(m->body, "done"))) {
+			ask_for_piece(r, m->src);
+			return;
+		}
+		install(r, index, dlab_int(dlab_get(m->body, "last_included_term"), 0));
+	}
+	send_success(r, m->src, "install_snapshot_ok", index);
 }
 
 /* --- elections (5.2, 5.4.1; pre-vote: thesis 9.6) --- */
@@ -792,6 +878,7 @@ void raft_free(struct raft *r)
 		free(r->waiting[i].client);
 	free(r->waiting);
 	free(r->snapshot);
+	free(r->incoming.text);
 	log_free(&r->log);
 	free(r);
 }
