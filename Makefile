@@ -127,7 +127,7 @@ strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
 
 # --- speed ---
-BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store bench_linear copy_node node_echo node_broadcast)
+BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store bench_linear copy_node node_echo node_broadcast node_raft)
 
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libdlab.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
@@ -137,11 +137,12 @@ $(BUILD)/tests/bench/copy_node: tests/bench/copy_node.c
 	$(call say,CC,$<)$(CC) -std=c11 -O2 $(WARN) -o $@ $<
 
 # Built as a learner would.
-$(BUILD)/tests/bench/node_echo: solutions/echo/c/echo.c
-$(BUILD)/tests/bench/node_broadcast: solutions/broadcast/c/broadcast.c
+$(BUILD)/tests/bench/node_echo: $(wildcard solutions/echo/c/*)
+$(BUILD)/tests/bench/node_broadcast: $(wildcard solutions/broadcast/c/*)
+$(BUILD)/tests/bench/node_raft: $(wildcard solutions/raft/c/*)
 $(BUILD)/tests/bench/node_%: core/sdk/c/dlab.h
 	@mkdir -p $(@D)
-	$(call say,CC,solutions/$*/c/$*.c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ solutions/$*/c/$*.c -lm
+	$(call say,CC,solutions/$*/c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ solutions/$*/c/*.c -lm
 
 .PHONY: bench
 bench: $(BENCHES) $(BUILD)/dlab ## how fast this build is, beside its goals (BENCH_FULL=1: 1,000 seeds)

@@ -23,9 +23,11 @@ SLICES, STEPS, PYTHON_STEPS = 20, 15000, 5000
 EVENTS, ROUNDS = 500000, 3
 
 COPY = TOOLS / "copy_node"
-ECHO, BROADCAST = TOOLS / "node_echo", TOOLS / "node_broadcast"
+ECHO, BROADCAST, RAFT = TOOLS / "node_echo", TOOLS / "node_broadcast", TOOLS / "node_raft"
 PYTHON_COPY = f"{sys.executable} {ROOT / 'tests/bench/copy_node.py'}"
 PYTHON_ECHO = f"{sys.executable} {ROOT / 'solutions/echo/python/echo.py'}"
+PYTHON_RAFT = [sys.executable, ROOT / "solutions/raft/python/raft.py"]
+RAFT_SEEDS, SOME_RAFT_SEEDS = 200, 10
 
 
 class Report:
@@ -47,9 +49,9 @@ class Report:
         self.line(what, text, f"<= {goal:,}", value <= goal)
 
 
-def call(*command, cwd):
+def call(*command, cwd, **more):
     env = {**os.environ, "PYTHONPATH": str(ROOT / "core/sdk/python")}
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=False, **more)
     if done.returncode != 0:
         sys.exit(f"bench: {' '.join(map(str, command))} ended with status {done.returncode}")
     return done.stdout
@@ -107,11 +109,31 @@ def seeds(report, folder):
         report.line(f"1,000 seeds of all tests of {lab}, -j 2", f"{took * SEEDS / count:.0f} s{note}")
 
 
+def on_one_core():
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def consensus(report, folder):
+    for language, goal, times, node in (("C", 3, 3, [RAFT]), ("Python", 15, 1, PYTHON_RAFT)):
+        took = []
+        for _ in range(times):
+            began = time.monotonic()
+            call(BUILD / "dlab", "test", "raft", "--", *node, cwd=folder, preexec_fn=on_one_core)
+            took.append(time.monotonic() - began)
+        seconds = sorted(took)[len(took) // 2]
+        report.at_most(f"all tests of raft, one seed, {language} nodes, one core", seconds, goal, f"{seconds:.1f} s")
+    count = RAFT_SEEDS if FULL else SOME_RAFT_SEEDS
+    began = time.monotonic()
+    call(BUILD / "dlab", "test", "raft", "--seeds", count, "-j", 2, "--", RAFT, cwd=folder)
+    took = (time.monotonic() - began) * RAFT_SEEDS / count
+    report.line(f"{RAFT_SEEDS} seeds of all tests of raft, C, -j 2", f"{took:.0f} s" + ("" if FULL else f", from {count} (BENCH_FULL=1: all)"))
+
+
 def main():
     report = Report()
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="dlab-bench-") as name:
-        for part in (steps, store, linear, start, idle, seeds):
+        for part in (steps, store, linear, start, idle, consensus, seeds):
             part(report, pathlib.Path(name))
     print(f"{report.met} goals met, {report.missed} missed")
 
