@@ -204,14 +204,17 @@ static void end_quietly(struct play *p)
 
 /* --- basic --- */
 
-static void expect(struct play *p, const struct kv_op *o, bool good, const char *expected)
+#define HINT_CODES "reads and compare-and-sets of a key that does not exist are error 20. A compare-and-set whose \"from\" is not the " \
+	"value is error 22, and changes nothing"
+#define HINT_ONE_LOG "one node knows what another does not: all requests, reads too, go through the leader and its log"
+
+static void expect(struct play *p, const struct kv_op *o, bool good, const char *expected, const char *hint)
 {
 	if (good)
 		return;
 	FAIL(p, .rule = "a key-value store answers what it holds", .expected = expected,
 		.seen = play_text(p, "%s answered %.*s", play_node_name(p, o->answered->node), SLICE_ARG(o->answered->answer)),
-		.hint = "reads and compare-and-sets of a key that does not exist are error 20. A compare-and-set whose \"from\" is not the value "
-			"is error 22, and changes nothing", .nodes = lane_bit(o->answered->node), .t_ns = o->answered->return_ns,
+		.hint = hint, .nodes = lane_bit(o->answered->node), .t_ns = o->answered->return_ns,
 		.evidence = { o->answered->call_seq, o->answered->return_seq });
 }
 
@@ -223,16 +226,18 @@ static void ask_one_by_one(struct play *p)
 		struct kv_client *c = kv_client_new(p, w->kv, all_nodes(p));
 		int64_t key = KEYS + i;
 		const struct kv_op *o = ask_first(p, c, kv_read(p, c, key), i);
-		expect(p, o, o->result == LIN_NIL, "error 20: nobody has written this key");
+		expect(p, o, o->result == LIN_NIL, "error 20: nobody has written this key", HINT_CODES);
 		o = ask(p, c, kv_cas(p, c, key, 1));
-		expect(p, o, o->no_key, "error 20: nobody has written this key");
+		expect(p, o, o->no_key, "error 20: nobody has written this key", HINT_CODES);
 		const struct kv_op *written = ask(p, c, kv_write(p, c, key));
 		o = ask_first(p, c, kv_read(p, c, key), (i + 1) % play_nodes(p));
-		expect(p, o, o->result == written->value, play_text(p, "%lld, which was acknowledged before", (long long)written->value));
+		expect(p, o, o->result == written->value, play_text(p, "%lld, which was acknowledged before", (long long)written->value),
+			HINT_ONE_LOG);
 		o = ask(p, c, kv_cas(p, c, key, 1));
-		expect(p, o, !o->result && !o->no_key, play_text(p, "error 22: the value is %lld, not 1", (long long)written->value));
+		expect(p, o, !o->result && !o->no_key, play_text(p, "error 22: the value is %lld, not 1", (long long)written->value),
+			HINT_CODES);
 		o = ask(p, c, kv_cas(p, c, key, written->value));
-		expect(p, o, o->result != 0, play_text(p, "cas_ok: the value is %lld", (long long)written->value));
+		expect(p, o, o->result != 0, play_text(p, "cas_ok: the value is %lld", (long long)written->value), HINT_ONE_LOG);
 	}
 }
 
