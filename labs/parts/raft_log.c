@@ -93,8 +93,8 @@ void raft_play_log_behind(struct play *p)
 	int away = raft_one(p, without(p, raft_need_leader(p, raft_all(p))));
 	raft_cut_alone(p, lane_bit(away));
 	raft_need_applied(p, without(p, away), raft_need_commits(p, without(p, away), 5, 0), COMMIT_MS);
-	play_note(p, "only %s, whose log is behind, reaches a majority", play_node_name(p, away));
-	raft_star(p, away, without(p, away));
+	play_note(p, "only %s, whose log is behind, reaches a majority; the leader is alone", play_node_name(p, away));
+	raft_star(p, away, without(p, away) & ~lane_bit(raft_need_leader(p, without(p, away))));
 	play_for(p, 3000);
 	raft_finish(p);
 }
@@ -227,7 +227,8 @@ static void need_caught_up(struct play *p, int node, int64_t index)
 		.nodes = lane_bit(node), .evidence = { raft_node(p, node)->state_seq });
 }
 
-/* Two leaders, one after the other, take commands that no majority gets; the first of them comes back last. */
+/* Two leaders, one after the other, take commands that no majority gets. The third one's log, when it is elected, is already
+ * long where the first one's differs: that one comes back. */
 void raft_play_log_backup(struct play *p)
 {
 	lane_set all = raft_all(p);
@@ -237,13 +238,13 @@ void raft_play_log_backup(struct play *p)
 	raft_cut_alone(p, without(p, first)); /* its entries reach nobody */
 	leave_uncommitted(p, first);
 	raft_cut_alone(p, lane_bit(first));
-	raft_need_commits(p, without(p, first), 10, 0);
+	raft_need_commits(p, without(p, first), UNCOMMITTED, 0);
 	int second = raft_need_leader(p, without(p, first));
 	raft_cut_alone(p, all);
 	leave_uncommitted(p, second);
 	raft_cut_alone(p, lane_bit(first) | lane_bit(second));
 	lane_set rest = all & ~lane_bit(first) & ~lane_bit(second);
-	int64_t index = raft_need_commits(p, rest, UNCOMMITTED, 0);
+	int64_t index = raft_need_commits(p, rest, 10, 0);
 	raft_need_leader(p, rest);
 	play_note(p, "the first leader comes back; a message takes %d ms", LINK_MS);
 	raft_cut_alone(p, lane_bit(second));

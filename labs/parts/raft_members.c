@@ -174,19 +174,21 @@ void raft_play_member_one_at_a_time(struct play *p)
 	raft_need_applied(p, w->members, raft_need_commits(p, w->members, 3, 0), COMMIT_MS);
 	int leader = raft_need_leader(p, w->members);
 	lane_set others = w->members & ~lane_bit(leader);
-	struct partition part;
-	partition_split(&part, play_lanes(p), others);
-	raft_partition(p, &part);
-	const struct op *first = send_change(p, leader, "add", 3, 6000);
+	raft_cut_alone(p, others);
+	const struct op *first = send_change(p, leader, "add", 3, 30000);
 	play_for(p, 200);
-	const struct op *second = send_change(p, leader, "add", 4, 6000);
-	raft_send(p, leader, 3000);
-	raft_need_commits(p, others, 2, 0);
-	play_for(p, 1000);
+	const struct op *second = send_change(p, leader, "add", 4, 30000);
+	play_for(p, 600);
 	if (!w->partial && second->status == OP_OK)
 		fail_two(p, second, true);
 	if (!w->partial && first->status == OP_OK)
 		fail_two(p, first, false);
+	play_note(p, "the other two members reach each other: they are a majority of the three");
+	struct partition part;
+	partition_split(&part, play_lanes(p), others);
+	raft_partition(p, &part);
+	raft_need_commits(p, others, 2, 0);
+	play_for(p, 500);
 	raft_kill(p, newcomers); /* they know members that the others never had, and would stand for election for ever */
 	raft_finish(p);
 }

@@ -267,6 +267,33 @@ static void rule_one_leader(struct play *p, const struct raft_rules *r, int node
 	}
 }
 
+static void note_length(struct raft_node *n, int64_t index, uint64_t seq)
+{
+	if (index < n->longest)
+		return;
+	n->longest = index;
+	n->longest_seq = seq;
+}
+
+/* What most likely went wrong, by what the leader has instead. */
+static const char *completeness_hint(struct play *p, const struct raft_rules *r, const struct raft_node *n,
+	const struct report *s, const struct raft_reach *most)
+{
+	int64_t term = r->entry[most->index].term;
+	if (n->longest >= most->index && s->last_index < n->longest && restart_after(n, n->longest_seq))
+		return play_text(p, "the log of %s reached to %lld at %s, before it was killed and started again: save the log before anything "
+			"that depends on it leaves the node, and load it in init", name_of(p, r, n), (long long)n->longest,
+			when(p, n->longest_seq));
+	if (s->last_term > term && term < most->term)
+		return "this is Figure 8: a leader counts copies only for entries of its own term. An older entry, even on a majority, is "
+			"committed with the first entry of the leader's term after it, and not before (5.4.2)";
+	if (s->last_term > term)
+		return "the entry was taken for committed, and a leader without it could be elected: fewer than a majority had it on disk. Does "
+			"a follower answer success for entries that it has not kept? Does the leader count an answer for more than was sent?";
+	return "a voter gave its vote to a log that is less up-to-date than its own (compare last_log_term first, then last_log_index), or "
+		"the entry was taken for committed although fewer than a majority had it on disk";
+}
+
 /* Leaders of later terms than that of the node that applied an entry must have it: it was committed in that term or an
  * earlier one. (Not: all that was applied so far. A candidate of an old term may win late.) */
 static void rule_completeness(struct play *p, const struct raft_rules *r, int node, const struct event *e, const struct report *s)
@@ -287,9 +314,7 @@ static void rule_completeness(struct play *p, const struct raft_rules *r, int no
 		.seen = play_text(p, "%s applied entry %lld, of term %lld; and when %s was leader of term %lld, at %s, its log ended at %lld "
 			"(of term %lld)", who_when(p, most->seq), (long long)most->index, (long long)term, play_node_name(p, node),
 			(long long)s->term, when(p, e->seq), (long long)s->last_index, (long long)s->last_term),
-		.hint = "either a voter gave its vote to a log that is less up-to-date than its own (compare last_log_term first, then "
-			"last_log_index), or an entry was counted as committed that is not (less than a majority has it, or it is of an older "
-			"term, Figure 8), or a log was lost in a restart");
+		.hint = completeness_hint(p, r, &r->node[node], s, most));
 }
 
 static void add_leader(struct play *p, struct raft_rules *r, int node, const struct event *e, int64_t term)
@@ -364,7 +389,7 @@ static void rule_keeps_applied(struct play *p, const struct raft_rules *r, const
 		.hint = shorter ? "cut the log only where an entry of append_entries has another term than the one at its index. A message "
 				"that comes late brings old entries, or none, and must cut nothing off (5.3: \"if an existing entry conflicts\")" :
 			other ? "when the log is empty, last_index and last_term are those of the snapshot: keep both with it, on disk too" :
-			"raise commit only, never lower it: an old append_entries may come late");
+			"raise commit only, never lower it: an old append_entries, or an old snapshot, may come late");
 }
 
 static void take_state(struct play *p, struct raft_rules *r, const struct event *e)
@@ -387,6 +412,7 @@ static void take_state(struct play *p, struct raft_rules *r, const struct event 
 		n->commit_seq = e->seq;
 	}
 	n->last_index = s.last_index >= 0 ? s.last_index : n->last_index;
+	note_length(n, s.last_index, e->seq);
 	n->last_term = s.last_term >= 0 ? s.last_term : n->last_term;
 	n->state_seq = e->seq;
 }
@@ -669,6 +695,7 @@ static void take_apply(struct play *p, struct raft_rules *r, const struct event 
 	else
 		take_entry(p, r, e, &a);
 	n->applied = n->fresh_index = a.index;
+	note_length(n, a.index, e->seq);
 	n->applied_alone = a.snapshot ? n->applied_alone : a.index;
 	n->snapshot = a.snapshot ? a.index : n->snapshot;
 	n->fresh_term = a.term;

@@ -34,6 +34,8 @@ struct raft_node {
 	uint64_t applied_seq;
 	int64_t snapshot;        /* the last index of the last snapshot that it took over, in this life */
 	int64_t applied_alone;   /* the last one that was no snapshot, in this life */
+	int64_t longest;         /* how far its log surely reached once, in any life */
+	uint64_t longest_seq;
 	int64_t kept, kept_alone; /* the same two before the handler that runs */
 	uint64_t kept_seq;
 	unsigned candidacies, victories; /* terms in which it was candidate, leader */

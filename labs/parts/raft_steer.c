@@ -39,14 +39,17 @@ static const char *names(struct play *p, lane_set set)
 
 /* --- the closest the run came --- */
 
+/* ", was candidate in 16 of the terms 4 to 19, and never leader" */
 static const char *candidate_text(struct play *p, const struct raft_node *n)
 {
+	const char *won = n->victories == 0 ? "never leader" : n->victories == 1 ? "leader once" :
+		play_text(p, "leader %u times", n->victories);
 	if (n->candidacies == 0)
-		return "never a candidate";
+		return n->victories ? play_text(p, ", was %s", won) : ", was never candidate";
 	if (n->candidacies == 1)
-		return play_text(p, "a candidate in term %lld", (long long)n->first_candidate);
-	return play_text(p, "a candidate in %u of the terms %lld to %lld", n->candidacies, (long long)n->first_candidate,
-		(long long)n->last_candidate);
+		return play_text(p, ", was candidate in term %lld, and %s", (long long)n->first_candidate, won);
+	return play_text(p, ", was candidate in %u of the terms %lld to %lld, and %s", n->candidacies, (long long)n->first_candidate,
+		(long long)n->last_candidate, won);
 }
 
 static const char *node_story(struct play *p, int node)
@@ -57,9 +60,8 @@ static const char *node_story(struct play *p, int node)
 		return play_text(p, "%s is down", name);
 	if (!n->state_seq)
 		return play_text(p, "%s has reported no state", name);
-	return play_text(p, "%s is %s in term %lld, was %s and leader %u times, has applied %lld of %lld entries", name,
-		raft_role_name(n->role), (long long)n->term, candidate_text(p, n), n->victories, (long long)n->applied,
-		(long long)raft_world(p)->rules.entries);
+	return play_text(p, "%s is %s in term %lld%s, and has applied %lld of %lld entries", name, raft_role_name(n->role),
+		(long long)n->term, candidate_text(p, n), (long long)n->applied, (long long)raft_world(p)->rules.entries);
 }
 
 const char *raft_story(struct play *p, lane_set set)

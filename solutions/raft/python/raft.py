@@ -190,7 +190,11 @@ class Raft:
         if self.role != "leader" and self.may_campaign():
             self.leader = None
             self.become_follower()
-            self.ask_for_votes(pre_vote=True)
+            self.campaign()
+
+    def campaign(self):
+        """Asks first whether it could win (thesis 9.6). The paper's Raft calls become_candidate() here."""
+        self.ask_for_votes(pre_vote=True)
 
     def may_campaign(self):
         """A member may, and so may one whose removal is in its log only: nobody else may be able to win (thesis 4.2.2)."""
@@ -424,8 +428,6 @@ class Raft:
                 answer["success"] = True
             else:
                 answer.update(self.conflict(prev))
-        else:
-            answer.update(conflict_index=0, conflict_term=None)
         self.node.reply(msg, answer)
 
     def accepts(self, prev_index, prev_term):
@@ -510,10 +512,14 @@ class Raft:
         self.on_higher_term(body["term"])
         if body["term"] == self.term:
             self.on_leader(msg)
-            if body["last_included_index"] > self.applied:   # else it brings nothing new
+            if self.is_news(body["last_included_index"]):
                 self.adopt_snapshot({"index": body["last_included_index"], "term": body["last_included_term"],
                                      "digest": body["digest"], "members": body["members"]})
         self.node.reply(msg, {"type": "install_snapshot_ok", "term": self.term})
+
+    def is_news(self, index):
+        """An old message, or a copy: a node that has applied more already must not go back."""
+        return index > self.applied
 
     def adopt_snapshot(self, snapshot):
         index, log = snapshot["index"], []
