@@ -32,7 +32,10 @@ endif
 LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread -lm
 
 CORE = $(filter-out core/main.c,$(wildcard core/*.c))
-LABS = $(wildcard labs/*.c)
+# In the order of the roadmap; a lab that is not named here comes after these.
+ROADMAP = echo sockets exactly-once unique-ids broadcast raft raft-kv
+LABS := $(wildcard labs/*.c)
+LABS := $(filter $(LABS),$(ROADMAP:%=labs/%.c)) $(filter-out $(ROADMAP:%=labs/%.c),$(LABS))
 PARTS = $(wildcard labs/parts/*.c)
 TUI = $(wildcard tui/*.c)
 OBJ = $(patsubst %.c,$(BUILD)/%.o,$(CORE) $(LABS) $(PARTS) $(TUI)) $(BUILD)/labs.o

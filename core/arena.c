@@ -2,8 +2,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-enum { BLOCK_FIRST = 64 * 1024, BLOCK_LIMIT = 4 * 1024 * 1024 };
+/* A page that is touched for the first time costs more than all else that is done for an event: up to 17 us on a virtual
+ * machine, where the host takes the fault too. So a run that has grown asks for large pages, one for 512 small ones. */
+enum {
+	BLOCK_FIRST = 64 * 1024,
+	BLOCK_LARGE = 4 * 1024 * 1024,
+	LARGE_FROM = 512 * 1024,       /* bytes that an arena has when it goes over to large blocks */
+	LARGE_PAGE = 2 * 1024 * 1024,
+};
 
 struct arena_block {
 	struct arena_block *next;
@@ -25,20 +33,32 @@ void arena_done(struct arena *a)
 	arena_init(a);
 }
 
-/* Blocks double up to a limit, so that a short run costs little and a long one few calls. */
+static struct arena_block *block_large(size_t size)
+{
+	struct arena_block *b = aligned_alloc(LARGE_PAGE, size);
+	if (!b)
+		return xmalloc(size); /* which says so and dies */
+#ifdef MADV_HUGEPAGE
+	madvise(b, size, MADV_HUGEPAGE); /* a wish: without large pages it is the same memory */
+#endif
+	return b;
+}
+
+/* Blocks double at first, so that a short run costs little. */
 static void *arena_grow(struct arena *a, size_t n)
 {
-	size_t size = a->total ? a->total : BLOCK_FIRST;
-	if (size > BLOCK_LIMIT)
-		size = BLOCK_LIMIT;
-	if (size < n)
-		size = n;
-	struct arena_block *b = xmalloc(sizeof *b + size);
+	size_t least = sizeof(struct arena_block) + n;
+	size_t size = a->total >= LARGE_FROM ? BLOCK_LARGE : a->total ? a->total : BLOCK_FIRST;
+	if (size < least)
+		size = least;
+	if (size >= LARGE_PAGE)
+		size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+	struct arena_block *b = size >= LARGE_PAGE ? block_large(size) : xmalloc(size);
 	b->next = a->head;
 	a->head = b;
 	a->total += size;
 	a->at = b->data + n;
-	a->end = b->data + size;
+	a->end = (char *)b + size;
 	return b->data;
 }
 

@@ -225,8 +225,15 @@ static void states_done(struct states *s, struct purse *purse)
 
 /* --- the search of one part --- */
 
+/* What the search asks of an operation in a lane all the time, side by side. */
+struct slot {
+	uint64_t call, ret; /* call 0: it waits for no other lane */
+	uint32_t op;
+	bool pure;
+};
+
 struct lane {
-	uint32_t *ops; /* in the arena; in their order */
+	struct slot *slots; /* in the arena; in their order; after the last one stands one that never begins */
 	uint32_t n, at;
 };
 
@@ -238,8 +245,9 @@ struct maybe {
 
 struct frame {
 	uint64_t limit;  /* what began later may not come next */
+	uint32_t first;  /* the lane whose head ends first */
 	uint32_t state;
-	uint32_t next;   /* what was tried: heads of a lower rank, then (from n on) maybes of a lower number */
+	uint32_t next;   /* maybes of a lower number were tried */
 	size_t trail;    /* length of the trail when the frame was made, pure operations included */
 	size_t trail_before; /* and before the operation that led here */
 };
@@ -257,8 +265,12 @@ struct search {
 	size_t n;
 	struct lane *lanes;
 	uint64_t *head_call, *head_ret; /* of each lane; UINT64_MAX at its end */
-	uint32_t *rank;   /* [n] the order in which choices are tried */
+	uint64_t *head_pure; /* bits of lanes, as all that follow */
+	uint64_t *open;   /* where the search is: heads that may come next */
+	uint64_t limit;   /* of where it is, and the lane that ends there */
+	uint32_t first;
 	uint32_t lanes_n;
+	size_t words;     /* of a set of lanes */
 	struct maybe *maybes; /* by call */
 	uint32_t maybes_n;
 	uint64_t *taken, *key; /* bits of lanes (0 in `taken`), then of maybes */
@@ -267,6 +279,7 @@ struct search {
 	struct memo memo;
 	struct states states;
 	struct frame *stack; /* owned */
+	uint64_t *sets;   /* owned; of each frame the open heads, then those that were not tried */
 	size_t depth, stack_cap;
 	uint32_t *trail, *best; /* owned; what was placed, in order; the longest */
 	size_t trail_n, trail_cap, best_n, best_cap, best_placed;
@@ -275,19 +288,23 @@ struct search {
 	bool begun;
 };
 
+static const struct slot *head(const struct search *s, uint32_t lane)
+{
+	return &s->lanes[lane].slots[s->lanes[lane].at];
+}
+
 static void head_set(struct search *s, uint32_t lane)
 {
-	const struct lane *l = &s->lanes[lane];
-	bool any = l->at < l->n;
-	s->head_call[lane] = any ? s->ops[l->ops[l->at]].call : UINT64_MAX;
-	s->head_ret[lane] = any ? s->ops[l->ops[l->at]].ret : UINT64_MAX;
-	if (any && s->order == LIN_CLIENTS)
-		s->head_call[lane] = 0;
+	const struct slot *h = head(s, lane);
+	uint64_t *pure = &s->head_pure[lane / 64], bit = UINT64_C(1) << (lane % 64);
+	s->head_call[lane] = h->call;
+	s->head_ret[lane] = h->ret;
+	*pure = h->pure ? *pure | bit : *pure & ~bit;
 }
 
 static uint32_t head_op(const struct search *s, uint32_t lane)
 {
-	return s->lanes[lane].ops[s->lanes[lane].at];
+	return head(s, lane)->op;
 }
 
 static uint64_t first_end(const struct search *s, uint32_t *lane)
@@ -308,6 +325,25 @@ static uint64_t limit_now(const struct search *s, uint32_t *lane)
 		return first_end(s, lane);
 	*lane = NONE;
 	return NO_LIMIT;
+}
+
+/* Finds out which heads may come next. */
+static void open_all(struct search *s)
+{
+	s->limit = limit_now(s, &s->first);
+	memset(s->open, 0, s->words * sizeof *s->open);
+	for (uint32_t i = 0; i < s->lanes_n; i++)
+		s->open[i / 64] |= (uint64_t)(s->head_call[i] <= s->limit) << (i % 64);
+}
+
+/* The same after a head was placed. In real time the next of a lane begins after its head has ended: as long as the first
+ * end of all is the same one, it may not come yet, and for the other lanes nothing is new. */
+static void open_after(struct search *s, uint32_t lane)
+{
+	if (s->order != LIN_REAL_TIME || lane == s->first)
+		open_all(s);
+	else
+		s->open[lane / 64] &= ~(UINT64_C(1) << (lane % 64));
 }
 
 static void trail_push(struct search *s, uint32_t op)
@@ -390,28 +426,37 @@ static bool fits(struct search *s, uint32_t state, uint32_t op)
 	return s->model->step(now, &s->ops[op], next_room(&s->states, now.n), &n);
 }
 
-/* Places all pure operations that may come next and fit, and those that may come then. */
-static void place_pure(struct search *s, uint32_t state, uint64_t *limit, uint32_t *lane)
+static bool place_pure_once(struct search *s, uint32_t state)
 {
-	for (bool any = true; any;) {
-		any = false;
-		*limit = limit_now(s, lane);
-		for (uint32_t i = 0; i < s->lanes_n; i++)
-			while (s->head_call[i] <= *limit && s->pure[head_op(s, i)] && fits(s, state, head_op(s, i))) {
-				place(s, head_op(s, i));
-				any = true;
-			}
-	}
+	for (size_t w = 0; w < s->words; w++)
+		for (uint64_t bits = s->open[w] & s->head_pure[w]; bits; bits &= bits - 1) {
+			uint32_t lane = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
+			if (!fits(s, state, head_op(s, lane)))
+				continue;
+			bool more = s->order != LIN_REAL_TIME || lane == s->first;
+			place(s, head_op(s, lane));
+			open_after(s, lane);
+			if (more)
+				return true;
+		}
+	return false;
 }
 
-static void key_make(struct search *s, uint32_t state, uint64_t limit, uint32_t lane)
+/* Places all pure operations that may come next and fit, and those that may come then. */
+static void place_pure(struct search *s, uint32_t state)
+{
+	while (place_pure_once(s, state))
+		;
+}
+
+static void key_make(struct search *s, uint32_t state)
 {
 	uint64_t *mask = s->key + 1;
 	memcpy(mask, s->taken, s->mask_n * sizeof *mask);
 	if (s->order == LIN_REAL_TIME) {
-		s->key[0] = (uint64_t)(head_op(s, lane) + 1) << 32 | state;
-		for (uint32_t i = 0; i < s->lanes_n; i++)
-			mask[i / 64] |= (uint64_t)(s->head_call[i] <= limit) << (i % 64);
+		s->key[0] = (uint64_t)(head_op(s, s->first) + 1) << 32 | state;
+		for (size_t i = 0; i < s->words; i++)
+			mask[i] |= s->open[i];
 		return;
 	}
 	s->key[0] = UINT64_C(1) << 32 | state;
@@ -420,13 +465,30 @@ static void key_make(struct search *s, uint32_t state, uint64_t limit, uint32_t 
 		mask[s->mask_n + i / 2] |= (uint64_t)s->lanes[i].at << (32 * (i % 2));
 }
 
+/* Where the search is becomes a frame; pure heads that are left do not fit. */
 static void frame_push(struct search *s, struct frame f)
 {
 	if (s->depth == s->stack_cap) {
 		s->stack_cap = s->stack_cap ? s->stack_cap * 2 : 64;
 		s->stack = xrealloc(s->stack, s->stack_cap * sizeof *s->stack);
+		s->sets = xrealloc(s->sets, s->stack_cap * s->words * 2 * sizeof *s->sets);
+	}
+	uint64_t *open = s->sets + s->depth * s->words * 2;
+	for (size_t i = 0; i < s->words; i++) {
+		open[i] = s->open[i];
+		open[s->words + i] = s->open[i] & ~s->head_pure[i];
 	}
 	s->stack[s->depth++] = f;
+}
+
+/* The search goes back to its last frame; the trail is as it was. */
+static void frame_load(struct search *s)
+{
+	const struct frame *f = &s->stack[s->depth - 1];
+	s->limit = f->limit;
+	s->first = f->first;
+	for (size_t i = 0; i < s->words; i++)
+		s->open[i] = s->sets[(s->depth - 1) * s->words * 2 + i];
 }
 
 static bool maybe_may(const struct search *s, uint32_t number, uint64_t limit)
@@ -440,19 +502,18 @@ static bool maybe_may(const struct search *s, uint32_t number, uint64_t limit)
 }
 
 /* True when nothing may come next but what is blind: then what follows is the same for all states of which this is true. */
-static bool only_blind(struct search *s, uint32_t state, uint64_t limit)
+static bool only_blind(struct search *s, uint32_t state)
 {
 	if (!s->model->blind)
 		return false;
-	for (uint32_t i = 0; i < s->lanes_n; i++) {
-		if (s->head_call[i] > limit)
-			continue;
-		uint32_t op = head_op(s, i);
-		if (!s->blind[op] && !s->pure[op] && fits(s, state, op))
-			return false;
-	}
+	for (size_t w = 0; w < s->words; w++)
+		for (uint64_t bits = s->open[w] & ~s->head_pure[w]; bits; bits &= bits - 1) {
+			uint32_t op = head_op(s, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits));
+			if (!s->blind[op] && fits(s, state, op))
+				return false;
+		}
 	for (uint32_t i = 0; i < s->maybes_n; i++)
-		if (!s->blind[s->maybes[i].op] && maybe_may(s, i, limit) && fits(s, state, s->maybes[i].op))
+		if (!s->blind[s->maybes[i].op] && maybe_may(s, i, s->limit) && fits(s, state, s->maybes[i].op))
 			return false;
 	return true;
 }
@@ -460,14 +521,12 @@ static bool only_blind(struct search *s, uint32_t state, uint64_t limit)
 /* Goes to a node: `trail` is the length that the trail had before the operation that led here. */
 static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 {
-	uint64_t limit;
-	uint32_t lane;
-	place_pure(s, state, &limit, &lane);
+	place_pure(s, state);
 	if (s->placed == s->must)
 		return SEARCH_FOUND;
-	if (s->order == LIN_REAL_TIME && limit > s->furthest)
-		s->furthest = limit;
-	key_make(s, only_blind(s, state, limit) ? NONE : state, limit, lane);
+	if (s->order == LIN_REAL_TIME && s->limit > s->furthest)
+		s->furthest = s->limit;
+	key_make(s, only_blind(s, state) ? NONE : state);
 	switch (memo_add(&s->memo, s->purse, s->key)) {
 	case MEMO_FULL:
 		return SEARCH_FULL;
@@ -476,43 +535,40 @@ static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 		return SEARCH_NONE;
 	default:
 		s->purse->states++;
-		frame_push(s, (struct frame){ .limit = limit, .state = state, .trail = s->trail_n, .trail_before = trail });
+		frame_push(s, (struct frame){ .limit = s->limit, .first = s->first, .state = state, .trail = s->trail_n, .trail_before = trail });
 		return SEARCH_PAUSED;
 	}
 }
 
-/* The head of lowest rank that was not tried and may come next; NONE: there is none. */
-static uint32_t next_head(const struct search *s, const struct frame *f)
+/* Of the heads that the last frame did not try, the one that ends first; NONE: there is none. */
+static uint32_t next_head(struct search *s)
 {
-	uint32_t best = NONE, best_rank = NONE;
-	for (uint32_t i = 0; i < s->lanes_n; i++) {
-		if (s->head_call[i] > f->limit)
-			continue;
-		uint32_t op = head_op(s, i), rank = s->rank[op];
-		if (rank >= f->next && rank < best_rank) {
-			best = op;
-			best_rank = rank;
+	uint64_t *todo = s->sets + (s->depth * 2 - 1) * s->words, first = UINT64_MAX;
+	uint32_t best = NONE;
+	for (size_t w = 0; w < s->words; w++)
+		for (uint64_t bits = todo[w]; bits; bits &= bits - 1) {
+			uint32_t lane = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
+			if (s->head_ret[lane] < first) {
+				first = s->head_ret[lane];
+				best = lane;
+			}
 		}
-	}
-	return best;
+	if (best == NONE)
+		return NONE;
+	todo[best / 64] &= ~(UINT64_C(1) << (best % 64));
+	return head_op(s, best);
 }
 
-/* The operation that a frame tries next; NONE when there is none left. */
-static uint32_t frame_choice(const struct search *s, struct frame *f)
+/* The operation that the last frame tries next; NONE when there is none left. */
+static uint32_t frame_choice(struct search *s, struct frame *f)
 {
-	uint32_t op;
-	while (f->next < s->n && (op = next_head(s, f)) != NONE) {
-		f->next = s->rank[op] + 1;
-		if (!s->pure[op])
-			return op;
-	}
-	f->next = f->next < s->n ? (uint32_t)s->n : f->next;
-	while (f->next < s->n + s->maybes_n) {
-		uint32_t maybe = f->next++ - (uint32_t)s->n;
+	uint32_t op = next_head(s);
+	while (op == NONE && f->next < s->maybes_n) {
+		uint32_t maybe = f->next++;
 		if (maybe_may(s, maybe, f->limit))
-			return s->maybes[maybe].op;
+			op = s->maybes[maybe].op;
 	}
-	return NONE;
+	return op;
 }
 
 /* The state after the operation; NONE when it does not fit or, for a maybe, changes nothing. */
@@ -531,6 +587,7 @@ static uint32_t state_after(struct search *s, uint32_t state, uint32_t op, bool 
 static enum search_answer begin(struct search *s)
 {
 	s->begun = true;
+	open_all(s);
 	uint32_t start = states_number(&s->states, s->purse, s->model->start);
 	return start == NONE ? SEARCH_FULL : enter(s, start, 0);
 }
@@ -554,7 +611,10 @@ static enum search_answer search_run(struct search *s, uint64_t states)
 		if (full) {
 			a = SEARCH_FULL;
 		} else if (after != NONE) {
+			frame_load(s);
 			place(s, op);
+			if (s->lane_of[op] < s->lanes_n)
+				open_after(s, s->lane_of[op]);
 			a = enter(s, after, trail);
 		}
 	}
@@ -572,13 +632,6 @@ static int by_call(const void *a, const void *b, void *ops)
 	if (x->call != y->call)
 		return x->call < y->call ? -1 : 1;
 	return x < y ? -1 : x > y;
-}
-
-static int by_end(const void *a, const void *b, void *ops)
-{
-	const struct lin_op *x = (const struct lin_op *)ops + *(const uint32_t *)a;
-	const struct lin_op *y = (const struct lin_op *)ops + *(const uint32_t *)b;
-	return x->ret == y->ret ? by_call(a, b, ops) : x->ret < y->ret ? -1 : 1;
 }
 
 static int by_client(const void *a, const void *b, void *ops)
@@ -625,18 +678,23 @@ static void lanes_fill(struct arena *a, struct search *s, const uint32_t *must)
 	s->lanes = arena_zero(a, (s->lanes_n + 1) * sizeof *s->lanes);
 	s->head_call = arena_alloc(a, (s->lanes_n + 1) * sizeof *s->head_call);
 	s->head_ret = arena_alloc(a, (s->lanes_n + 1) * sizeof *s->head_ret);
-	uint32_t *ops = arena_alloc(a, (s->must + 1) * sizeof *ops);
+	s->words = (s->lanes_n + 63) / 64;
+	s->head_pure = arena_zero(a, (s->words + 1) * sizeof *s->head_pure);
+	s->open = arena_zero(a, (s->words + 1) * sizeof *s->open);
+	struct slot *slots = arena_alloc(a, (s->must + s->lanes_n + 1) * sizeof *slots);
 	for (size_t i = 0; i < s->must; i++)
 		s->lanes[s->lane_of[must[i]]].n++;
 	for (uint32_t i = 0; i < s->lanes_n; i++) {
-		s->lanes[i].ops = ops;
-		ops += s->lanes[i].n;
+		s->lanes[i].slots = slots;
+		slots += s->lanes[i].n + 1;
 	}
 	for (size_t i = 0; i < s->must; i++) {
 		struct lane *l = &s->lanes[s->lane_of[must[i]]];
-		l->ops[l->at++] = must[i];
+		const struct lin_op *op = &s->ops[must[i]];
+		l->slots[l->at++] = (struct slot){ .call = s->order == LIN_CLIENTS ? 0 : op->call, .ret = op->ret, .op = must[i], .pure = s->pure[must[i]] };
 	}
 	for (uint32_t i = 0; i < s->lanes_n; i++) {
+		s->lanes[i].slots[s->lanes[i].n] = (struct slot){ .call = UINT64_MAX, .ret = UINT64_MAX, .op = NONE };
 		s->lanes[i].at = 0;
 		head_set(s, i);
 	}
@@ -662,10 +720,10 @@ static void find_place(struct search *s, struct maybe *m)
 		return;
 	for (uint32_t i = 0; i < s->lanes_n; i++) {
 		const struct lane *l = &s->lanes[i];
-		if (s->ops[l->ops[0]].client != s->ops[m->op].client)
+		if (s->ops[l->slots[0].op].client != s->ops[m->op].client)
 			continue;
 		m->lane = i;
-		while (m->after < l->n && s->ops[l->ops[m->after]].call < s->ops[m->op].call)
+		while (m->after < l->n && s->ops[l->slots[m->after].op].call < s->ops[m->op].call)
 			m->after++;
 	}
 }
@@ -706,10 +764,6 @@ static void search_init(struct arena *a, struct search *s, const struct lin_mode
 		else if (!s->pure[i])
 			maybe[maybe_n++] = i;
 	}
-	order_by(must, s->must, by_end, ops);
-	s->rank = arena_alloc(a, (n + 1) * sizeof *s->rank);
-	for (uint32_t i = 0; i < s->must; i++)
-		s->rank[must[i]] = i;
 	order_by(must, s->must, order == LIN_CLIENTS ? by_client : by_call, ops);
 	order_by(maybe, maybe_n, by_call, ops);
 	s->lanes_n = order == LIN_CLIENTS ? lanes_by_client(s, must) : lanes_by_time(s, must, ends);
@@ -731,9 +785,11 @@ static void search_done(struct search *s)
 {
 	search_forget(s);
 	free(s->stack);
+	free(s->sets);
 	free(s->trail);
 	free(s->best);
 	s->stack = NULL;
+	s->sets = NULL;
 	s->trail = s->best = NULL;
 }
 

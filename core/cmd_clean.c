@@ -13,6 +13,7 @@
 
 #include "cmd.h"
 #include "files.h"
+#include "scratch.h"
 #include "workspace.h"
 
 extern const struct command cmd_clean;
@@ -207,11 +208,10 @@ static void clean_left_over(struct cleaning *c, const char *path)
 		close(lock);
 }
 
-static void clean_tmp(struct cleaning *c)
+static void clean_scratch(struct cleaning *c, const char *place)
 {
-	const char *set = getenv("TMPDIR");
 	struct cleaning before = *c;
-	char *tmp = realpath(set && *set ? set : "/tmp", NULL);
+	char *tmp = realpath(place, NULL);
 	if (!tmp)
 		return;
 	char **names = names_in(tmp, is_left_over);
@@ -241,7 +241,10 @@ static int run(int argc, char **argv)
 	clean_runs(&c, &w);
 	if (c.all)
 		clean_progress(&c, &w);
-	clean_tmp(&c);
+	const char *place[SCRATCH_PLACES + 1];
+	scratch_places(place);
+	for (int i = 0; place[i]; i++)
+		clean_scratch(&c, place[i]);
 	workspace_close(&w);
 	if (c.things == 0 && !c.failures)
 		printf("Nothing to clean.\n");
@@ -260,8 +263,8 @@ const struct command cmd_clean = {
 	.name = "clean",
 	.arguments = "[--all] [--dry-run]",
 	.summary = "Remove the files that runs leave",
-	.help = "Removes the runs of this workspace (.dlab/runs), and folders dlab-* in $TMPDIR (or /tmp) that belong to you and\n"
-		"that no living process uses. Your programs are not touched.",
+	.help = "Removes the runs of this workspace (.dlab/runs), and folders dlab-* in $TMPDIR (or /dev/shm and /tmp) that belong to\n"
+		"you and that no living process uses. Your programs are not touched.",
 	.options = options,
 	.run = run,
 };

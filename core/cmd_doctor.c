@@ -16,6 +16,7 @@
 #include "cmd.h"
 #include "fabric.h"
 #include "files.h"
+#include "scratch.h"
 #include "style.h"
 #include "workspace.h"
 
@@ -227,26 +228,20 @@ static void check_terminal(struct checkup *c)
 
 /* --- folders --- */
 
-static const char *tmp_folder(void)
-{
-	const char *tmp = getenv("TMPDIR");
-	return tmp && *tmp ? tmp : "/tmp";
-}
-
 static void check_tmp(struct checkup *c)
 {
 	struct statvfs fs;
-	char *path = xasprintf("%s/dlab-XXXXXX", tmp_folder());
+	char *path = xasprintf("%s/dlab-XXXXXX", scratch_folder());
 	bool made = mkdtemp(path) && rmdir(path) == 0;
 	free(path);
-	if (!made || statvfs(tmp_folder(), &fs) != 0) {
-		REPORT(c, BAD, "TMPDIR", "the nodes' folders are made there: set TMPDIR to a folder that you may write to", "%s: %s", tmp_folder(),
+	if (!made || statvfs(scratch_folder(), &fs) != 0) {
+		REPORT(c, BAD, "TMPDIR", "the nodes' folders are made there: set TMPDIR to a folder that you may write to", "%s: %s", scratch_folder(),
 			strerror(errno));
 		return;
 	}
 	unsigned long long mb = (unsigned long long)fs.f_bavail * fs.f_frsize >> 20;
 	REPORT(c, mb >= DISK_GOOD_MB ? GOOD : mb >= DISK_LEAST_MB ? WEAK : BAD, "TMPDIR", "make room (`dlab clean`), or set TMPDIR to another disk",
-		"%s is writable, %llu MB free", tmp_folder(), mb);
+		"%s is writable, %llu MB free", scratch_folder(), mb);
 }
 
 /* Doctor leaves nothing behind: where there is no .dlab yet, the folder above must take one. */

@@ -103,7 +103,7 @@ static void print_page(void)
 		{ "DLAB_HOME", "The folder with stages/ and core/sdk/, when it is not beside the program." },
 		{ "NO_COLOR", "When set and not empty: no colours." },
 		{ "PAGER", "Shows long guides on a terminal; less when unset, none when empty." },
-		{ "TMPDIR", "Where the nodes' data folders are made; /tmp when unset." },
+		{ "TMPDIR", "Where the nodes' data folders are made; when unset, in memory (/dev/shm) if there is room, else in /tmp." },
 	};
 	static const char *const files[][2] = {
 		{ "dlab.json", "The workspace: how each lab's node is built and started." },

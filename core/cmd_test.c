@@ -185,7 +185,7 @@ static void print_ready_lines(struct plan *p)
 {
 	while (p->line < p->tests_n && p->tests[p->line].done == p->tests[p->line].n) {
 		record_test(p, &p->tests[p->line]);
-		report_test_line(stdout, &p->style, &p->tests[p->line++]);
+		report_test_line(stdout, &p->style, &p->report, &p->tests[p->line++]);
 	}
 }
 
@@ -200,7 +200,7 @@ static bool job_ended(void *ctx, struct job *j)
 	p->start_failed |= j->result.start_failed;
 	print_ready_lines(p);
 	if (p->line < p->tests_n)
-		report_progress(stdout, &p->style, &p->tests[p->line]);
+		report_progress(stdout, &p->style, &p->report, &p->tests[p->line]);
 	if (p->options->first_failure && j->result.verdict != VERDICT_PASS)
 		return false;
 	return !p->start_failed && j->result.verdict != VERDICT_WORLD && !ferror(stdout); /* nobody reads: head -1 */
@@ -211,7 +211,7 @@ static void print_rest(struct plan *p)
 	for (; p->line < p->tests_n; p->line++) {
 		if (p->tests[p->line].done)
 			record_test(p, &p->tests[p->line]);
-		report_test_line(stdout, &p->style, &p->tests[p->line]);
+		report_test_line(stdout, &p->style, &p->report, &p->tests[p->line]);
 	}
 	report_failures(stdout, &p->style, &p->report);
 	report_lab_tail(stdout, &p->style, &p->report);
@@ -280,7 +280,7 @@ static int run_plan(struct plan *p, struct err *e)
 			return cmd_world(e);
 	}
 	report_lab_head(stdout, &p->style, &p->report);
-	report_progress(stdout, &p->style, &p->tests[0]);
+	report_progress(stdout, &p->style, &p->report, &p->tests[0]);
 	if (jobs_run(p->jobs, p->jobs_n, (int)o->jobs, job_ended, p, e) != 0)
 		return cmd_world(e);
 	p->report.real_ns = clock_ns() - began;

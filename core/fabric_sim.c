@@ -39,7 +39,10 @@ struct fabric {
 	int64_t now;
 	unsigned quiet; /* how often there was nothing to do */
 	unsigned steps;
-	struct sigaction old_alarm;
+	lane_set may_log;             /* nodes whose stderr may hold something; the others' is known to be empty */
+	lane_set untold;              /* nodes of whose stderr no signal tells */
+	sig_atomic_t log_signals;     /* how many are taken into account */
+	struct sigaction old_alarm, old_io;
 	cpu_set_t old_cpus;
 	bool pinned;
 };
@@ -50,6 +53,49 @@ enum { LOG_KEPT = LOG_BYTES_MAX + 65536 };
 static void on_tick(int sig)
 {
 	(void)sig; /* its only work is to interrupt read() */
+}
+
+/* A node rarely logs, and a system call after each step that finds nothing costs as much as all our own work on the step.
+ * So the kernel tells of a write to stderr by SIGIO. That is exact: the signal is pending before the node's write
+ * returns, and is handled before a read of ours returns what the node wrote later. Only a variable of the file can be
+ * seen from a handler of signals. */
+static volatile sig_atomic_t log_signals;
+
+static void on_log(int sig)
+{
+	(void)sig;
+	log_signals = (sig_atomic_t)((unsigned)log_signals + 1);
+}
+
+static void log_signals_start(struct fabric *f)
+{
+	struct sigaction act = { .sa_handler = on_log, .sa_flags = SA_RESTART };
+	sigaction(SIGIO, &act, &f->old_io);
+	f->log_signals = log_signals;
+}
+
+/* When no process writes any more. */
+static void log_signals_stop(struct fabric *f)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }; /* drops one that is still pending */
+	sigaction(SIGIO, &ignore, NULL);
+	sigaction(SIGIO, &f->old_io, NULL);
+}
+
+/* Of a node that was just started: what it has written already is not told of. To this thread: another one of this
+ * process would handle the signal at some later time. */
+static void log_signals_of(struct fabric *f, int node)
+{
+	int fd = f->child[node].err;
+#ifdef F_OWNER_TID
+	struct f_owner_ex owner = { F_OWNER_TID, gettid() };
+	bool told = fcntl(fd, F_SETOWN_EX, &owner) == 0;
+#else
+	bool told = fcntl(fd, F_SETOWN, getpid()) == 0;
+#endif
+	told = told && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC) == 0;
+	f->may_log |= lane_bit(node);
+	f->untold = told ? f->untold & ~lane_bit(node) : f->untold | lane_bit(node);
 }
 
 static void ticks_start(struct fabric *f)
@@ -90,6 +136,7 @@ static struct fabric *sim_open(const struct cluster *c, struct err *e)
 	router_init(&f->router, &f->cluster, "sim", true, false);
 	pin(f);
 	ticks_start(f);
+	log_signals_start(f);
 	return f;
 }
 
@@ -106,11 +153,24 @@ static void take_log(struct fabric *f, int node, bool last)
 {
 	struct child *c = &f->child[node];
 	struct slice line;
+	size_t came = 1;
 	int rounds = last ? DRAIN_ROUNDS : 1; /* somebody that left the node's group may write for ever */
-	while (rounds-- > 0 && child_soak_err(c, LOG_KEPT) > 0)
-		;
+	while (rounds-- > 0 && came > 0)
+		came = child_soak_err(c, LOG_KEPT);
+	if (came == 0)
+		f->may_log &= ~lane_bit(node);
 	while (line_next(&c->err_buf, LOG_LINE_MAX, last, &line) != LINE_NONE)
 		router_log(&f->router, f->now, node, line);
+}
+
+static bool may_have_log(struct fabric *f, int node)
+{
+	if (f->log_signals != log_signals) { /* whose it was is not told */
+		f->log_signals = log_signals;
+		f->may_log = ~(lane_set)0;
+	}
+	const struct line_buf *b = &f->child[node].err_buf; /* read while the node was in its step */
+	return ((f->may_log | f->untold) & lane_bit(node)) || b->at < b->n;
 }
 
 static void down(struct fabric *f, int node, int64_t status, struct slice text)
@@ -253,7 +313,7 @@ static enum child_read read_more(struct fabric *f, int node, const struct step *
 {
 	struct child *c = &f->child[node];
 	struct pollfd fds[] = { { .fd = c->out, .events = POLLIN }, { .fd = c->err, .events = POLLIN } };
-	if (s->loud && poll(fds, ARRAY_LEN(fds), TICK_US / 1000) >= 0 && !fds[0].revents)
+	if (s->loud && (poll(fds, ARRAY_LEN(fds), TICK_US / 1000) < 0 || !fds[0].revents))
 		return CHILD_AGAIN;
 	return child_fill_out(c);
 }
@@ -287,7 +347,7 @@ static void read_step(struct fabric *f, int node)
 			break;
 	}
 	set_init_pending(f, node, false);
-	if (c->pid)
+	if (c->pid && may_have_log(f, node))
 		take_log(f, node, false);
 	const struct route_node *n = &f->router.node[node];
 	if (c->pid && s.done && n->phase == NODE_INIT && !n->asked_service)
@@ -340,6 +400,7 @@ static int sim_start(struct fabric *f, int node, struct err *e)
 	env_free(env);
 	if (rc != 0)
 		return -1;
+	log_signals_of(f, node);
 	if (f->cluster.guard)
 		guard_announce(f->cluster.guard, f->child[node].pid);
 	struct slice line = router_start(&f->router, f->now, node);
@@ -466,6 +527,7 @@ static void sim_close(struct fabric *f)
 			child_done(&f->child[i]);
 		}
 	guard_sweep_descendants(f->cluster.marker, f->cluster.guard);
+	log_signals_stop(f);
 	if (f->pinned)
 		sched_setaffinity(0, sizeof f->old_cpus, &f->old_cpus);
 	router_done(&f->router);

@@ -393,6 +393,14 @@ static _Noreturn void fail_start(struct play *p, int node, const char *seen, uin
 		.seen = seen, .hint = start_hint(p, bad, by_itself), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : evidence, bad ? evidence : 0 });
 }
 
+static const char *end_hint(const struct play *p, bool by_itself)
+{
+	if (p->result->stderr_tail)
+		return "the last lines of its stderr are shown here";
+	return by_itself ? "catch the error, or print to stderr where you are: the last lines are shown here" :
+		"dlab ended it for the reason that is given; mend that first";
+}
+
 static void node_ended(struct play *p, const struct event *e)
 {
 	int node = e->src;
@@ -405,14 +413,15 @@ static void node_ended(struct play *p, const struct event *e)
 	if (p->may_end[node] || p->phase == PLAY_CHECKING)
 		return;
 	const char *name = lane_name(&p->lanes, node);
+	bool by_itself = e->arg != 1000 + SIGKILL;
 	if (!was_ready)
-		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq, e->arg != 1000 + SIGKILL);
+		fail_start(p, node, play_text(p, "%s %.*s", name, SLICE_ARG(e->text)), e->seq, by_itself);
+	/* Before anybody asked anything, as a node that does not know lockstep: the other tests would end alike. */
+	p->result->start_failed |= history_count(p->history) == 0;
 	const struct event *bad = first_bad(p, node);
 	FAIL(p, .rule = "a node does not end by itself", .expected = "every node runs until the test is over",
 		.seen = play_text(p, "%s %.*s", name, SLICE_ARG(e->text)),
-		.hint = p->result->stderr_tail ? "the last lines of its stderr are shown here" :
-			"catch the error, or print to stderr where you are: the last lines are shown here",
-		.nodes = lane_bit(node), .evidence = { bad ? bad->seq : e->seq, bad ? e->seq : 0 });
+		.hint = end_hint(p, by_itself), .nodes = lane_bit(node), .evidence = { bad ? bad->seq : e->seq, bad ? e->seq : 0 });
 }
 
 /* The request of an operation is in the trace now: several that were asked at once have a place each. */

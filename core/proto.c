@@ -51,8 +51,10 @@ static inline bool byte_is(const byte *p, int classes)
 
 static inline void skip_space(struct reader *r)
 {
-	while (r->p < r->end && byte_is(r->p, SPACE))
-		r->p++;
+	const byte *p = r->p;
+	while (p < r->end && *p <= ' ' && byte_is(p, SPACE))
+		p++;
+	r->p = p;
 }
 
 /* True when the next byte is c; steps over it. */
@@ -151,13 +153,10 @@ static size_t utf8_len(const byte *p, const byte *end)
 	return len;
 }
 
-/* The reader is at the opening quote; afterwards behind the closing one. */
-static bool read_string(struct reader *r)
+/* A string in which `p` is the first byte that is not plain. */
+static bool read_string_on(struct reader *r, const byte *p)
 {
-	const byte *p = r->p + 1;
-	r->escaped = false;
-	for (;;) {
-		p = skip_plain(p, r->end);
+	for (;; p = skip_plain(p, r->end)) {
 		if (p == r->end)
 			return read_wrong(r, p, BAD_NOT_JSON);
 		if (*p == '"')
@@ -173,6 +172,17 @@ static bool read_string(struct reader *r)
 			return read_wrong(r, p, BAD_NOT_JSON);
 		p += len;
 	}
+	r->p = p + 1;
+	return true;
+}
+
+/* The reader is at the opening quote; afterwards behind the closing one. Most strings are plain: those take no call. */
+static inline bool read_string(struct reader *r)
+{
+	const byte *p = skip_plain(r->p + 1, r->end);
+	r->escaped = false;
+	if (p == r->end || *p != '"')
+		return read_string_on(r, p);
 	r->p = p + 1;
 	return true;
 }
@@ -219,7 +229,7 @@ static bool read_word(struct reader *r, const char *word)
 	return true;
 }
 
-static bool read_open(struct reader *r)
+static inline bool read_open(struct reader *r)
 {
 	if (r->depth == JSON_DEPTH_MAX)
 		return read_wrong(r, r->p, BAD_TOO_DEEP);
@@ -230,7 +240,7 @@ static bool read_open(struct reader *r)
 
 /* In an array or object, before an item: false at the closing bracket (then the reader is behind it) and when something
  * else is wrong. */
-static bool read_item(struct reader *r, bool *first, char close)
+static inline bool read_item(struct reader *r, bool *first, char close)
 {
 	skip_space(r);
 	if (r->p < r->end && *r->p == (byte)close) {
@@ -253,7 +263,7 @@ struct token {
 };
 
 /* Steps over `"key" :` to the value. */
-static bool read_key(struct reader *r, bool *first, struct token *key)
+static inline bool read_key(struct reader *r, bool *first, struct token *key)
 {
 	if (!read_item(r, first, '}'))
 		return false;
@@ -500,14 +510,14 @@ static const struct known_key body_keys[] = {
 };
 
 /* Place of the key in the table; `count` when it is not there. */
-static int key_find(const struct known_key *keys, int count, struct token key)
+static inline int key_find(const struct known_key *keys, int count, struct token key)
 {
 	char room[16]; /* longer than any known key */
 	struct slice k = slice_between(key.s + 1, key.end - 1);
 	if (key.escaped)
 		k = decode(key.s + 1, key.end - 1, room, sizeof room);
 	int i = 0;
-	while (i < count && !(keys[i].n == k.n && memcmp(keys[i].s, k.s, k.n) == 0))
+	while (i < count && !(keys[i].n == k.n && keys[i].s[0] == k.s[0] && memcmp(keys[i].s, k.s, k.n) == 0))
 		i++;
 	return i;
 }

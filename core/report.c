@@ -7,7 +7,10 @@
 
 #include "text.h"
 
-enum { FIELD_INDENT = 14, ID_WIDTH = 18, TITLE_WIDTH = 44, BAR_WIDTH = 20 };
+enum {
+	FIELD_INDENT = 14, BLOCK_INDENT = 6, BAR_WIDTH = 20, TITLE_WIDTH = 44, TITLE_LEAST = 20,
+	TAIL_WIDTH = 20 /* "100 points  12.34 s" */
+};
 
 bool test_report_passed(const struct test_report *t)
 {
@@ -64,11 +67,32 @@ static const struct result *shown_result(const struct test_report *t)
 	return t->worst ? &t->worst->result : &t->jobs[t->n - 1].result;
 }
 
-void report_test_line(FILE *f, const struct style *s, const struct test_report *t)
+static int id_width(const struct lab_report *l)
+{
+	size_t most = 0;
+	for (size_t i = 0; i < l->n; i++)
+		most = strlen(l->tests[i].test->id) > most ? strlen(l->tests[i].test->id) : most;
+	return (int)most;
+}
+
+/* On a narrow terminal a title is cut, so that a test is one line. */
+static void print_title(FILE *f, const struct style *s, const char *title, int used)
+{
+	int room = TITLE_WIDTH;
+	if (s->terminal && s->width - used - TAIL_WIDTH < room)
+		room = s->width - used - TAIL_WIDTH < TITLE_LEAST ? TITLE_LEAST : s->width - used - TAIL_WIDTH;
+	struct buf b = BUF_EMPTY;
+	size_t columns = text_add(&b, slice_of(title), s->terminal ? (size_t)room : SIZE_MAX, false);
+	fprintf(f, "%s%*s ", buf_cstr(&b), columns < (size_t)room ? room - (int)columns : 0, "");
+	buf_done(&b);
+}
+
+void report_test_line(FILE *f, const struct style *s, const struct lab_report *l, const struct test_report *t)
 {
 	const char *colour, *m = mark(s, t, &colour);
 	clear_line(f, s);
-	fprintf(f, "  %s%s%s %-*s %-*s ", colour, m, s->off, ID_WIDTH, t->test->id, TITLE_WIDTH, t->test->title);
+	fprintf(f, "  %s%s%s %-*s ", colour, m, s->off, id_width(l), t->test->id);
+	print_title(f, s, t->test->title, 6 + id_width(l));
 	if (t->done == 0)
 		fprintf(f, "%snot run%s", s->dim, s->off);
 	else if (t->n > 1)
@@ -84,12 +108,12 @@ void report_test_line(FILE *f, const struct style *s, const struct test_report *
 	fflush(f);
 }
 
-void report_progress(FILE *f, const struct style *s, const struct test_report *t)
+void report_progress(FILE *f, const struct style *s, const struct lab_report *l, const struct test_report *t)
 {
 	if (!s->terminal)
 		return;
 	clear_line(f, s);
-	fprintf(f, "  %s %-*s ", s->skip, ID_WIDTH, t->test->id);
+	fprintf(f, "  %s %-*s ", s->skip, id_width(l), t->test->id);
 	if (t->n > 1) {
 		size_t full = t->done * BAR_WIDTH / t->n;
 		for (size_t i = 0; i < BAR_WIDTH; i++)
@@ -105,13 +129,13 @@ void report_progress(FILE *f, const struct style *s, const struct test_report *t
 
 /* --- a failure, in full --- */
 
-/* Prints the lines of a text, made harmless, each but the first behind `indent`. */
-static void print_lines(FILE *f, const char *text, const char *indent)
+/* Prints the lines of a text, made harmless and cut to `columns`, each but the first behind `indent`. */
+static void print_lines(FILE *f, const char *text, const char *indent, size_t columns)
 {
 	struct buf b = BUF_EMPTY;
 	while (*text) {
 		size_t n = strcspn(text, "\n");
-		text_add(&b, (struct slice){ text, n }, SIZE_MAX, false);
+		text_add(&b, (struct slice){ text, n }, columns, false);
 		buf_char(&b, '\n');
 		text += n + (text[n] == '\n');
 		buf_str(&b, *text ? indent : "");
@@ -143,7 +167,7 @@ void report_field(FILE *f, const struct style *s, const char *label, const char 
 	if (!text || !*text)
 		return;
 	fprintf(f, "    %s%-9s%s ", s->dim, label, s->off);
-	print_lines(f, text, "              ");
+	print_lines(f, text, "              ", SIZE_MAX);
 }
 
 /* A field of prose: folded to the width of a terminal. */
@@ -161,7 +185,7 @@ static void print_block(FILE *f, const struct style *s, const char *title, const
 	if (!text || !*text)
 		return;
 	fprintf(f, "    %s%s%s\n      ", s->dim, title, s->off);
-	print_lines(f, text, "      ");
+	print_lines(f, text, "      ", s->terminal ? (size_t)(s->width - BLOCK_INDENT) : SIZE_MAX);
 }
 
 static void print_rule(FILE *f, const struct style *s, const struct result *r)

@@ -27,9 +27,9 @@ struct lab_report {
 bool test_report_passed(const struct test_report *);
 void report_lab_head(FILE *, const struct style *, const struct lab_report *);
 /* The one line of a test, ended; written over the progress line on a terminal. */
-void report_test_line(FILE *, const struct style *, const struct test_report *);
+void report_test_line(FILE *, const struct style *, const struct lab_report *, const struct test_report *);
 /* The progress of a test's seeds, on a terminal only; stays open. */
-void report_progress(FILE *, const struct style *, const struct test_report *);
+void report_progress(FILE *, const struct style *, const struct lab_report *, const struct test_report *);
 /* Expected, seen, nodes, time, the events that matter, how to replay. */
 void report_failure(FILE *, const struct style *, const struct lab_report *, const struct test_report *);
 /* All failures of a lab: each rule in full once, and what broke the same rule again in a line. */

@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "guard.h"
 #include "play.h"
+#include "scratch.h"
 #include "sock.h"
 
 enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10, DATA_ROOT_TRIES = 5 };
@@ -49,9 +50,8 @@ static bool lock_data_root(const char *path, int *lock)
 
 static char *make_data_root(int *lock, struct err *e)
 {
-	const char *tmp = getenv("TMPDIR");
 	for (int tries = 0; tries < DATA_ROOT_TRIES; tries++) {
-		char *path = xasprintf("%s/dlab-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+		char *path = xasprintf("%s/dlab-XXXXXX", scratch_folder());
 		bool made = mkdtemp(path);
 		if (!made)
 			err_errno(e, "cannot make a folder for the nodes (%s)", path);
@@ -268,6 +268,10 @@ static void play_all(struct play *p)
 	start_all(p);
 	p->phase = PLAY_PLAYING;
 	p->test->play(p);
+	if (p->spec->settle && p->ops->settle) {
+		p->ops->settle(p->fabric);
+		play_pump(p, play_now(p));
+	}
 	p->phase = PLAY_CHECKING;
 	if (p->unjudged)
 		return;

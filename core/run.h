@@ -24,6 +24,7 @@ struct run_spec {
 	bool store_failed_only; /* the file is written only when the test did not pass */
 	struct skip_set skip;   /* borrowed: what this run leaves out */
 	int64_t real_limit_ns;  /* 0: 120 s */
+	bool settle;            /* at the end of the play, give a thread of a node the real time to show itself */
 	/* Called for every event as it is traced; or NULL. */
 	void (*watch)(void *ctx, const struct trace *, const struct event *);
 	void *watch_ctx;

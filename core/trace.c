@@ -18,7 +18,8 @@ struct lane_clock {
 struct trace {
 	struct arena *arena; /* borrowed */
 	const struct lanes *lanes; /* borrowed */
-	struct event **chunks; /* owned */
+	struct event **chunks; /* the table is owned, the chunks are in `events` */
+	struct arena events;
 	uint64_t count;
 	_Atomic uint64_t published;
 	uint64_t *sends; /* owned; by message number: seq of its first event */
@@ -37,6 +38,7 @@ struct trace *trace_new(struct arena *arena, const struct lanes *lanes)
 	struct trace *t = xcalloc(1, sizeof *t);
 	t->arena = arena;
 	t->lanes = lanes;
+	arena_init(&t->events);
 	t->chunks = xcalloc(CHUNKS_MAX, sizeof *t->chunks);
 	t->types_n = 1;
 	t->types[0] = SLICE("");
@@ -47,8 +49,7 @@ void trace_free(struct trace *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < CHUNKS_MAX && t->chunks[i]; i++)
-		free(t->chunks[i]);
+	arena_done(&t->events);
 	free(t->chunks);
 	free(t->sends);
 	free(t);
@@ -189,7 +190,7 @@ uint64_t trace_append(struct trace *t, const struct event *given)
 	uint64_t chunk = t->count / TRACE_CHUNK;
 	assert(chunk < CHUNKS_MAX);
 	if (!t->chunks[chunk])
-		t->chunks[chunk] = xmalloc(TRACE_CHUNK * sizeof(struct event));
+		t->chunks[chunk] = arena_alloc(&t->events, TRACE_CHUNK * sizeof(struct event));
 	struct event *e = &t->chunks[chunk][t->count % TRACE_CHUNK];
 	*e = *given;
 	e->seq = ++t->count;

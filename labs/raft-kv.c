@@ -2,8 +2,8 @@
  * network and the nodes, each operation once although clients ask again, and no stale read from a leader that is none any more.
  *
  * What clients do stands in parts/kv_client.c, whether their answers fit together in parts/kv_judge.c. The tests here only hurt
- * the cluster where it hurts most. They want to know the leader; they take it from the nodes' `state` reports if there are any,
- * and hurt a node by chance otherwise, so that a node without reports can be judged too. What is reported is held against
+ * the cluster where it hurts most. They want to know the leader; they take it from the nodes' `state` reports if there are any, and
+ * guess otherwise, so that a node without reports can be judged too. What is reported is held against
  * the rules of parts/raft_rules.c.
  *
  * What is no rule: who answers a client that asked a follower (the follower itself, by asking the leader, or nobody, with
@@ -83,14 +83,17 @@ static bool there_is_a_leader(struct play *p, void *arg)
 	return leader_now(p) >= 0;
 }
 
-/* The leader, or, when nobody says who it is, a node by chance. */
+/* The leader. When nobody says who it is, the node that answered last, which mostly is it; or else a node by chance. */
 static int leader(struct play *p)
 {
-	int by_chance = (int)rng_below(play_rng(p), (uint64_t)play_nodes(p));
+	const struct world *w = play_data(p);
+	int guess = (int)rng_below(play_rng(p), (uint64_t)play_nodes(p));
+	if (w->kv->answered && play_is_up(p, w->kv->answered->node))
+		guess = w->kv->answered->node;
 	if (has_reports(p))
 		play_until(p, there_is_a_leader, NULL, SETTLE_MS);
 	int node = leader_now(p);
-	return node >= 0 ? node : by_chance;
+	return node >= 0 ? node : guess;
 }
 
 static int other_than(struct play *p, int node)
@@ -201,14 +204,17 @@ static void end_quietly(struct play *p)
 
 /* --- basic --- */
 
-static void expect(struct play *p, const struct kv_op *o, bool good, const char *expected)
+#define HINT_CODES "reads and compare-and-sets of a key that does not exist are error 20. A compare-and-set whose \"from\" is not the " \
+	"value is error 22, and changes nothing"
+#define HINT_ONE_LOG "one node knows what another does not: all requests, reads too, go through the leader and its log"
+
+static void expect(struct play *p, const struct kv_op *o, bool good, const char *expected, const char *hint)
 {
 	if (good)
 		return;
 	FAIL(p, .rule = "a key-value store answers what it holds", .expected = expected,
 		.seen = play_text(p, "%s answered %.*s", play_node_name(p, o->answered->node), SLICE_ARG(o->answered->answer)),
-		.hint = "reads and compare-and-sets of a key that does not exist are error 20. A compare-and-set whose \"from\" is not the value "
-			"is error 22, and changes nothing", .nodes = lane_bit(o->answered->node), .t_ns = o->answered->return_ns,
+		.hint = hint, .nodes = lane_bit(o->answered->node), .t_ns = o->answered->return_ns,
 		.evidence = { o->answered->call_seq, o->answered->return_seq });
 }
 
@@ -220,16 +226,18 @@ static void ask_one_by_one(struct play *p)
 		struct kv_client *c = kv_client_new(p, w->kv, all_nodes(p));
 		int64_t key = KEYS + i;
 		const struct kv_op *o = ask_first(p, c, kv_read(p, c, key), i);
-		expect(p, o, o->result == LIN_NIL, "error 20: nobody has written this key");
+		expect(p, o, o->result == LIN_NIL, "error 20: nobody has written this key", HINT_CODES);
 		o = ask(p, c, kv_cas(p, c, key, 1));
-		expect(p, o, o->no_key, "error 20: nobody has written this key");
+		expect(p, o, o->no_key, "error 20: nobody has written this key", HINT_CODES);
 		const struct kv_op *written = ask(p, c, kv_write(p, c, key));
 		o = ask_first(p, c, kv_read(p, c, key), (i + 1) % play_nodes(p));
-		expect(p, o, o->result == written->value, play_text(p, "%lld, which was acknowledged before", (long long)written->value));
+		expect(p, o, o->result == written->value, play_text(p, "%lld, which was acknowledged before", (long long)written->value),
+			HINT_ONE_LOG);
 		o = ask(p, c, kv_cas(p, c, key, 1));
-		expect(p, o, !o->result && !o->no_key, play_text(p, "error 22: the value is %lld, not 1", (long long)written->value));
+		expect(p, o, !o->result && !o->no_key, play_text(p, "error 22: the value is %lld, not 1", (long long)written->value),
+			HINT_CODES);
 		o = ask(p, c, kv_cas(p, c, key, written->value));
-		expect(p, o, o->result != 0, play_text(p, "cas_ok: the value is %lld", (long long)written->value));
+		expect(p, o, o->result != 0, play_text(p, "cas_ok: the value is %lld", (long long)written->value), HINT_ONE_LOG);
 	}
 }
 
@@ -525,40 +533,49 @@ static void play_progress(struct play *p)
 
 /* --- snapshots --- */
 
-/* Operations in groups; returns the most bytes that a data folder held after one of them, the first few left aside. */
-static int64_t load_and_weigh(struct play *p, int groups)
+/* The most that a data folder held, and whose it was; bytes < 0: no fabric told. */
+struct weight {
+	int64_t bytes;
+	int node;
+};
+
+/* Operations in groups; weighs the folders after each, the first few left aside. */
+static struct weight load_and_weigh(struct play *p, int groups)
 {
-	int64_t most = -1;
+	struct weight most = { -1, 0 };
 	for (int i = 0; i < groups; i++) {
 		load(p, 4, 0, GROUP);
 		for (int node = 0; node < play_nodes(p) && i >= groups / 3; node++) {
 			int64_t bytes = play_storage_bytes(p, node);
-			most = bytes > most ? bytes : most;
+			if (bytes > most.bytes)
+				most = (struct weight){ bytes, node };
 		}
 	}
 	return most;
 }
 
-static void check_storage(struct play *p, size_t ops, int64_t early, int64_t late)
+static void check_storage(struct play *p, size_t ops, struct weight early, struct weight late)
 {
-	int64_t bound = early + early / 2 + STORAGE_SLACK;
+	int64_t bound = early.bytes + early.bytes / 2 + STORAGE_SLACK;
 	const struct world *w = play_data(p);
-	if (early < 0 || late < 0)
+	if (early.bytes < 0 || late.bytes < 0)
 		return;
-	play_measure(p, "data folder", (double)late, "bytes", play_text(p, "<= %lld", (long long)bound));
-	if (late > bound)
+	play_measure(p, "data folder", (double)late.bytes, "bytes", play_text(p, "<= %lld", (long long)bound));
+	if (late.bytes > bound)
 		FAIL(p, .rule = "the log does not grow for ever", .source = "Raft (extended version), section 7",
-			.expected = play_text(p, "with snapshot_entries %d a data folder holds about as much after %zu operations as after %zu: "
-				"%lld bytes, half as much again allowed, and %d", SNAPSHOT_ENTRIES, w->kv->n, ops, (long long)early, STORAGE_SLACK),
-			.seen = play_text(p, "%lld bytes", (long long)late),
+			.expected = play_text(p, "with snapshot_entries %d, a data folder holds about as much after %zu operations as after %zu: "
+				"at most %lld bytes, which is half as much again and %d", SNAPSHOT_ENTRIES, w->kv->n, ops, (long long)bound, STORAGE_SLACK),
+			.seen = play_text(p, "%lld bytes at %s; after %zu operations it was %lld at most", (long long)late.bytes,
+				play_node_name(p, late.node), ops, (long long)early.bytes),
 			.hint = "when more than snapshot_entries applied entries are in the log, save the state machine (the map, the sessions, index "
-				"and term of the last entry in it) and drop these entries. A node that is behind gets the snapshot instead of entries");
+				"and term of the last entry in it) and drop these entries. A node that is behind gets the snapshot instead of entries",
+			.nodes = lane_bit(late.node));
 }
 
 static void play_snapshot(struct play *p)
 {
 	struct world *w = begin(p);
-	int64_t early = load_and_weigh(p, 6);
+	struct weight early = load_and_weigh(p, 6);
 	size_t ops = w->kv->n;
 	int lagging = other_than(p, leader(p));
 	play_note(p, "%s is cut off while the others go on", play_node_name(p, lagging));

@@ -696,5 +696,5 @@ static const struct test tests[] = {
 };
 
 const struct lab lab_sockets = {
-	.id = "sockets", .title = "A line-echo server on raw TCP", .stage = 1, .kind = LAB_SOCKETS, .tests = tests, .watch = watch_end, .docker = true,
+	.id = "sockets", .title = "a line-echo server on raw TCP", .stage = 1, .kind = LAB_SOCKETS, .tests = tests, .watch = watch_end, .docker = true,
 };

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     {"base"},
     {"arena", "json", "lanes", "style"},
-    {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "canon"},
+    {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "canon", "scratch"},
     {"proto", "child", "text"},
     {"trace", "link", "services"},
     {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry",

@@ -60,7 +60,12 @@ def run(suite):
     result = counts(text, status)
     with PRINTING:
         tell(suite, result, text, time.monotonic() - began)
-    return result
+    return result, [f"{suite.name}: {line.strip()}" for line in failures(text)] if result[1] else []
+
+
+def failures(text):
+    """What a log that was cut must still show at its end."""
+    return re.findall(r"^.*(?:\bFAILED\b|\bERROR\b).*$", text, re.M)[:20] or text.strip().splitlines()[-1:] or ["no output"]
 
 
 def tell(suite, result, text, seconds):
@@ -134,12 +139,17 @@ def main():
     parser.add_argument("which", choices=["quick", "all"])
     parser.add_argument("--only", help="suites whose name holds this")
     options = parser.parse_args()
+    # Nodes are started as "python3": not through a version manager's wrapper, which takes longer than Python itself.
+    os.environ["PATH"] = f"{pathlib.Path(sys.executable).resolve().parent}:{os.environ['PATH']}"
     chosen = quick() if options.which == "quick" else everything()
     chosen = [suite for suite in chosen if not options.only or options.only in suite.name]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         results = list(pool.map(run, [suite for suite in chosen if not suite.alone]))
     results += [run(suite) for suite in chosen if suite.alone]
-    totals = [sum(column) for column in zip(*results)] or [0, 0, 0]
+    totals = [sum(column) for column in zip(*(result for result, _ in results))] or [0, 0, 0]
+    for _, lines in results:
+        for line in lines:
+            print(f"  {line}", flush=True)
     print(f"{totals[0]} passed, {totals[1]} failed" + (f", {totals[2]} skipped" if totals[2] else ""))
     return 1 if totals[1] or not totals[0] else 0
 

@@ -277,6 +277,44 @@ static void test_garbage_is_an_event(void **state)
 	close_world(w);
 }
 
+/* The answer that the last step before this event gave. */
+static const struct event *answer_before(const struct world *w, uint64_t seq)
+{
+	while (seq > 0 && trace_at(w->trace, seq)->kind != EVENT_REPLY)
+		seq--;
+	return seq ? trace_at(w->trace, seq) : NULL;
+}
+
+/* Whoever logs rarely, in parts, or more than a pipe holds. Where a node runs alone, its log stands behind its step. */
+static void test_the_log_stands_behind_its_step(void **state)
+{
+	static const struct {
+		const char *steps, *text; /* text: of the log lines that follow; NULL: none */
+		size_t lines;
+	} rounds[] = {
+		{ "[\"log\",\"one\"]", "one", 1 }, { "", NULL, 0 }, { "", NULL, 0 }, { "[\"log\",\"two\"]", "two", 1 },
+		{ "[\"mutter\",\"half\",1]", NULL, 0 }, { "", NULL, 0 }, { "[\"mutter\",\" line\\n\",1]", "half line", 1 },
+		{ "[\"mutter\",\"a good deal of text, and again and again\\n\",5000]", "again", 5000 }, { "", NULL, 0 },
+		{ "[\"log\",\"three\"],[\"log\",\"four\"]", "three", 1 },
+	};
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	start_all(w);
+	for (size_t i = 0; i < ARRAY_LEN(rounds); i++)
+		for (int node = 0; node < 2; node++) {
+			tell(w, node, rounds[i].steps);
+			int64_t asked = w->msg_id;
+			for (size_t n = count(w, (struct want){ EVENT_LOG, node, node, rounds[i].text }); rounds[i].text && n < rounds[i].lines; n++) {
+				const struct event *log = expect(w, (struct want){ EVENT_LOG, node, node, rounds[i].text }, SECOND);
+				if (w->ops->deterministic)
+					assert_int_equal(answer_before(w, log->seq)->arg, asked);
+			}
+		}
+	go_on(w, 10);
+	for (int node = 0; node < 2; node++)
+		assert_int_equal(count(w, (struct want){ EVENT_LOG, node, node, NULL }), 5005);
+	close_world(w);
+}
+
 static void test_a_long_line_is_skipped(void **state)
 {
 	struct world *w = open_world(fabric(state), 1, NULL, NULL);
@@ -544,6 +582,7 @@ static void test_reports(void **state)
 
 #define CASES(X) \
 	X(test_init_comes_first) X(test_call_and_reply) X(test_messages_between_nodes) X(test_garbage_is_an_event) \
+	X(test_the_log_stands_behind_its_step) \
 	X(test_a_long_line_is_skipped) X(test_cut_is_one_way) X(test_loss_and_doubles) X(test_latency) \
 	X(test_kill_and_start_again) X(test_pause_and_resume) X(test_timers) X(test_a_node_that_ends_is_an_event) \
 	X(test_nothing_before_init_ok) X(test_services_are_lanes) X(test_a_mute_node_is_never_ready) \

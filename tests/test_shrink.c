@@ -181,6 +181,7 @@ struct kept {
 	struct buf lines;       /* every event */
 	struct op ops[OPS_MAX]; /* the workload's; their texts are gone */
 	size_t n, skipped;
+	size_t repeated;        /* requests that go on with an operation of the workload */
 };
 
 static void keep(void *ctx, const struct trace *t, const struct history *h)
@@ -190,6 +191,7 @@ static void keep(void *ctx, const struct trace *t, const struct history *h)
 	for (size_t i = 0; i < history_count(h); i++) {
 		const struct op *op = history_at(h, i);
 		k->skipped += op->status == OP_SKIPPED;
+		k->repeated += op->before != NULL;
 		if (op->shrinkable && k->n < OPS_MAX)
 			k->ops[k->n++] = *op;
 	}
@@ -216,7 +218,7 @@ static char **node(const char *mode)
 static void run_kept(struct run_spec *s, struct result *r, struct kept *k)
 {
 	struct err e = { "" };
-	*k = (struct kept){ BUF_EMPTY, { { 0 } }, 0, 0 };
+	*k = (struct kept){ BUF_EMPTY, { { 0 } }, 0, 0, 0 };
 	assert_int_equal(jobs_run_one(s, r, &e, keep, k), 0);
 }
 
@@ -312,6 +314,32 @@ static void what_is_kept_is_run(void **state)
 	command_free(argv);
 }
 
+/* The requests of one operation come and go together, and the client is busy until the last one has ended. */
+static void an_operation_may_be_several_requests(void **state)
+{
+	(void)state;
+	char **argv = node("retry");
+	const uint32_t kept[] = { 3, 5 + SKIP_STREAMS };
+	struct run_spec s = spec_of(4, argv);
+	struct result r;
+	static struct kept k;
+	run_kept(&s, &r, &k);
+	assert_int_equal(r.verdict, VERDICT_PASS);
+	assert_int_equal(r.parts_n, 12);
+	assert_int_equal(k.n, 12);
+	assert_int_equal(k.repeated, 24);
+	kept_done(&k);
+	result_done(&r);
+	skip_all_but(&s.skip, kept, ARRAY_LEN(kept));
+	run_kept(&s, &r, &k);
+	assert_int_equal(r.verdict, VERDICT_PASS);
+	assert_int_equal(k.repeated, 2 * ARRAY_LEN(kept));
+	kept_done(&k);
+	result_done(&r);
+	skip_done(&s.skip);
+	command_free(argv);
+}
+
 static void a_failure_becomes_small(void **state)
 {
 	(void)state;
@@ -352,6 +380,7 @@ int main(void)
 		cmocka_unit_test(an_empty_set_changes_nothing),
 		cmocka_unit_test(leaving_one_out_leaves_the_others),
 		cmocka_unit_test(what_is_kept_is_run),
+		cmocka_unit_test(an_operation_may_be_several_requests),
 		cmocka_unit_test(a_failure_becomes_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,9 +5,7 @@ static const char *const names[] = { [LIN_READ] = "read", [LIN_WRITE] = "write",
 
 struct kv *kv_new(struct play *p)
 {
-	struct kv *kv = arena_zero(play_arena(p), sizeof *kv);
-	kv->values = 100; /* unlike keys and sequence numbers */
-	return kv;
+	return arena_zero(play_arena(p), sizeof(struct kv));
 }
 
 /* --- operations --- */
@@ -34,7 +32,8 @@ static void new_session(struct kv_client *c)
 static struct kv_op *op_new(struct play *p, struct kv_client *c, int f, int64_t key, int64_t from)
 {
 	struct kv_op *o = arena_zero(play_arena(p), sizeof *o);
-	*o = (struct kv_op){ .f = f, .key = key, .from = from, .value = f == LIN_READ ? 0 : ++c->kv->values, .session = c->session,
+	c->asked++;
+	*o = (struct kv_op){ .kv = c->kv, .f = f, .key = key, .from = from, .value = f == LIN_READ ? 0 : 1000 * c->number + c->asked, .session = c->session,
 		.seq = ++c->seq, .status = OP_PENDING, .nodes = c->nodes, .next = -1,
 		.give_up_ns = play_now(p) + KV_GIVE_UP_MS * NS_PER_MS };
 	kv_add(p, c->kv, o);
@@ -100,11 +99,16 @@ static _Noreturn void fail_answer(struct play *p, const struct op *request, cons
 		.evidence = { request->call_seq, request->return_seq });
 }
 
-static void finish_ok(struct play *p, struct kv_op *o, const struct op *request)
+static void finish_with(struct kv_op *o, const struct op *request, int64_t result)
 {
 	o->status = OP_OK;
-	o->answered = request;
-	o->result = 1;
+	o->kv->answered = o->answered = request;
+	o->result = result;
+}
+
+static void finish_ok(struct play *p, struct kv_op *o, const struct op *request)
+{
+	finish_with(o, request, 1);
 	if (o->f != LIN_READ)
 		return;
 	const json_t *value = json_get(play_answer(p, request), "value");
@@ -123,10 +127,8 @@ static void finish_refused(struct play *p, struct kv_op *o, const struct op *req
 			"20 (key-does-not-exist) for a read or cas of a key that does not exist, 22 (precondition-failed) for a cas whose "
 			"\"from\" is not the value; a write makes the key",
 			"a request that the node cannot serve now is error 11 (temporarily-unavailable)");
-	o->status = OP_OK;
-	o->answered = request;
 	o->no_key = no_key;
-	o->result = o->f == LIN_READ ? LIN_NIL : 0;
+	finish_with(o, request, o->f == LIN_READ ? LIN_NIL : 0);
 }
 
 /* It is not over: whom to ask next, and when. */
@@ -174,11 +176,24 @@ static void client_learn(struct kv_client *c, const struct kv_op *o)
 
 /* --- many clients --- */
 
+static struct kv_client *client_new(struct play *p, struct kv *kv, int number, lane_set nodes)
+{
+	struct kv_client *c = arena_zero(play_arena(p), sizeof *c);
+	c->kv = kv;
+	c->number = number;
+	c->nodes = nodes;
+	for (int i = 0; i < KV_KEYS_MAX; i++)
+		c->seen[i] = LIN_NIL;
+	new_session(c);
+	return c;
+}
+
 static struct kv_client *load_client(struct play *p, struct kv_load *load, int number)
 {
 	struct kv_client **c = &load->kv->client[number];
+	assert(number < KV_BY_HAND);
 	if (!*c)
-		*c = kv_client_new(p, load->kv, load->nodes);
+		*c = client_new(p, load->kv, number, load->nodes);
 	(*c)->nodes = load->nodes;
 	return *c;
 }
@@ -194,7 +209,7 @@ static void begin_op(struct play *p, struct op *request, struct rng *rng, struct
 	int f = kind < load->reads ? LIN_READ : kind < load->reads + load->writes || c->seen[key] == LIN_NIL ? LIN_WRITE : LIN_CAS;
 	request->node = node_from(p, load->nodes, first);
 	if (request->status == OP_SKIPPED) {
-		load->kv->values++;
+		c->asked++;
 		return;
 	}
 	struct kv_op *o = op_new(p, c, f, key, f == LIN_CAS ? c->seen[key] : 0);
@@ -242,13 +257,7 @@ void kv_load_start(struct play *p, struct kv_load *load, const struct workload *
 
 struct kv_client *kv_client_new(struct play *p, struct kv *kv, lane_set nodes)
 {
-	struct kv_client *c = arena_zero(play_arena(p), sizeof *c);
-	c->kv = kv;
-	c->nodes = nodes;
-	for (int i = 0; i < KV_KEYS_MAX; i++)
-		c->seen[i] = LIN_NIL;
-	new_session(c);
-	return c;
+	return client_new(p, kv, KV_BY_HAND + kv->clients++, nodes);
 }
 
 struct kv_op *kv_read(struct play *p, struct kv_client *c, int64_t key) { return op_new(p, c, LIN_READ, key, 0); }

@@ -9,7 +9,7 @@
  *   10 s after the first request             ->  over: MAYBE; FAILED when every request was definitely refused
  *
  * A session has one operation at a time. After a MAYBE the client takes a new session: a late request of the old one may still be
- * under way. Every value is written once in a run, so a read tells whose write it saw.
+ * under way. Every value is written once in a run, so a read tells whose write it saw: 3012 is of client 3's 12th operation.
  *
  * In the run's history each request is an op of its own; the operations stand here. */
 #ifndef DLAB_KV_CLIENT_H
@@ -18,9 +18,10 @@
 #include "check_model.h"
 #include "lab.h"
 
-enum { KV_TRY_MS = 1000, KV_PAUSE_MS = 50, KV_GIVE_UP_MS = 10000, KV_KEYS_MAX = 16 };
+enum { KV_TRY_MS = 1000, KV_PAUSE_MS = 50, KV_GIVE_UP_MS = 10000, KV_KEYS_MAX = 16, KV_BY_HAND = 21 };
 
 struct kv_op {
+	struct kv *kv;         /* which it belongs to */
 	int f;                 /* LIN_READ, LIN_WRITE, LIN_CAS */
 	int64_t key, value;    /* value: write, cas: the new one */
 	int64_t from;          /* cas: the value that is expected */
@@ -41,12 +42,16 @@ struct kv_op {
 struct kv {
 	struct kv_op **ops;    /* in the order of their first requests; in the run's arena */
 	size_t n, cap;
-	int64_t values, sessions; /* given so far */
+	int64_t sessions;      /* given so far */
+	int clients;           /* of those asked one by one */
+	const struct op *answered; /* the last request with a result; NULL: none yet */
 	struct kv_client *client[CLIENTS_MAX]; /* of a workload, by client number */
 };
 
 struct kv_client {
 	struct kv *kv;
+	int number;            /* of a workload: the client's; else from KV_BY_HAND on */
+	int64_t asked;         /* operations so far, also those that are left out */
 	int64_t session, seq;
 	lane_set nodes;        /* whom it asks */
 	int64_t seen[KV_KEYS_MAX]; /* the last value that it saw of a key: what a cas expects */
@@ -62,7 +67,7 @@ struct kv_load {
 	int first_key;         /* ... from this one on */
 	unsigned reads, writes;/* percent; the rest are cas */
 };
-/* Starts it, as play_workload_start does. rate 0: one operation after another. */
+/* Starts it, as play_workload_start does, with fewer than KV_BY_HAND clients. rate 0: one operation after another. */
 void kv_load_start(struct play *, struct kv_load *, const struct workload *);
 
 /* --- one by one --- */
@@ -80,7 +85,7 @@ void kv_finish(struct play *, struct kv_client *, struct kv_op *);
 void kv_let_go(struct kv_client *, struct kv_op *);
 
 /* --- telling --- */
-/* "the write of 107", "the read", "the compare-and-set from 104 to 107" */
+/* "the write of 3012", "the read of key 2", "the compare-and-set from 2007 to 3012" */
 const char *kv_name(struct play *, const struct kv_op *);
 /* "4 requests from 2.001 s on: n1 answered error 11 twice, n2 did not answer" */
 const char *kv_story(struct play *, const struct kv_op *);

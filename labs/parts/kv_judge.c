@@ -183,6 +183,26 @@ static _Noreturn void fail_shape(const struct account *a, const struct shape *s)
 
 /* --- the shapes --- */
 
+/* The store may have carried it out for this request: it did not say that it had not. */
+static bool is_serious(const struct op *request)
+{
+	return request->status != OP_FAILED || request->code == ERROR_NO_KEY || request->code == ERROR_PRECONDITION;
+}
+
+/* More than one request may have been carried out, the last of them after this place of the trace. */
+static bool may_be_repeated(const struct kv_op *o, uint64_t after)
+{
+	size_t serious = 0;
+	bool late = false;
+	for (size_t i = 0; i < o->tries_n; i++) {
+		const struct op *request = o->tries[i];
+		if (!is_serious(request))
+			continue;
+		late = serious++ > 0 && (request->return_seq == 0 || request->return_seq > after);
+	}
+	return late;
+}
+
 /* A value that nobody wrote before it was seen. */
 static void look_for_invented(const struct account *a)
 {
@@ -210,7 +230,7 @@ static void look_for_invented(const struct account *a)
 			s.expected = play_text(a->p, "%s was answered with error %d, so it changed nothing", kv_name(a->p, w),
 				w->no_key ? ERROR_NO_KEY : ERROR_PRECONDITION);
 			s.seen = play_text(a->p, "%s. The compare-and-set had %s", seen, kv_story(a->p, w));
-			s.hint = w->tries_n > 1 ? "the first request was carried out, and its answer got lost. The second was carried out again, and "
+			s.hint = may_be_repeated(w, 0) ? "the first request was carried out, and its answer got lost. The second was carried out again, and "
 				"did not find the old value any more. " HINT_ONCE : "compare and set in one step, when the entry is applied";
 		} else if (kv_call(w) > returned(o)) {
 			s.expected = play_text(a->p, "%lld is seen only after somebody asked to write it", (long long)v);
@@ -235,15 +255,6 @@ static bool ever_shown(const struct account *a, const struct kv_op *w, int64_t v
 	return false;
 }
 
-/* A later request of it was under way after another operation had put something else there. */
-static bool repeated_after(const struct kv_op *w, const struct kv_op *other)
-{
-	for (size_t i = 1; w && i < w->tries_n; i++)
-		if (w->tries[i]->return_seq == 0 || w->tries[i]->return_seq > kv_call(other))
-			return true;
-	return false;
-}
-
 static bool was_killed_between(const struct account *a, uint64_t from, uint64_t to)
 {
 	for (uint64_t seq = from; seq <= to && seq <= trace_count(play_trace(a->p)); seq++)
@@ -252,63 +263,93 @@ static bool was_killed_between(const struct account *a, uint64_t from, uint64_t 
 	return false;
 }
 
-/* old was there, then x put `put` there, and then r found the old value again. */
-static _Noreturn void fail_old_again(const struct account *a, const struct kv_op *old, const struct kv_op *x, const struct kv_op *r)
+/* The value stood there before x: it was left by an operation that ended before, or it came, over compare-and-sets, from a value
+ * that was. */
+static const struct kv_op *older_than(const struct account *a, int64_t value, const struct kv_op *x)
 {
-	int64_t v = 0, put = 0;
-	found(r, &v);
-	left(x, &put);
-	const struct kv_op *w = v == LIN_NIL ? NULL : writer_of(a, r->key, v);
-	const char *seen = play_text(a->p, "key %lld: %s; before that was asked, %s", (long long)r->key, finding_text(a, r, v),
-		x->f == LIN_READ || x->no_key ? finding_text(a, x, put) : play_text(a->p, "%s had been acknowledged by %s at %.3f s",
-			kv_name(a->p, x), node_of(a, x->answered), seconds(x->answered->return_ns)));
-	if (old)
-		seen = play_text(a->p, "%s. But %s is older: %s", seen, value_text(a->p, v), old->f == LIN_READ ? finding_text(a, old, v) :
-			told(a, old));
-	bool killed = was_killed_between(a, kv_call(x), returned(r));
-	struct shape s = { .seen = seen, .op = { old, x, r, w && w != old && w->tries_n > 1 ? w : NULL } };
-	if (w && repeated_after(w, x)) {
-		s.rule = "an operation takes effect once";
-		s.source = THESIS_ONCE;
-		s.expected = play_text(a->p, "%lld was written once, by session s%lld with seq %lld; once it is replaced, it does not come back",
-			(long long)v, (long long)w->session, (long long)w->seq);
-		s.seen = play_text(a->p, "%s. %s had %s: it happened again", seen, kv_name(a->p, w), kv_story(a->p, w));
-		s.hint = HINT_ONCE;
-	} else if (x->f != LIN_READ && !x->no_key && !ever_shown(a, x, put)) {
-		s.rule = "an acknowledged write is kept";
-		s.source = "Raft (extended version), sections 5.3 and 5.4";
-		s.expected = play_text(a->p, "after the acknowledgement every read shows %lld, or something that was written later",
-			(long long)put);
-		s.seen = play_text(a->p, "%s. No answer ever showed %lld", seen, (long long)put);
-		s.hint = killed ? HINT_KILLED ". And " HINT_LOST : HINT_LOST;
-	} else {
-		s.rule = "a read shows what was acknowledged before it";
-		s.source = THESIS_READS;
-		s.expected = play_text(a->p, "%s, or something that was written later", value_text(a->p, put));
-		s.hint = killed ? HINT_KILLED ". If nothing is lost in a crash: " HINT_READ : HINT_READ;
+	for (size_t steps = 0; steps < a->kv->n && value != LIN_NIL; steps++) {
+		int64_t had;
+		for (size_t i = 0; i < a->core_n; i++)
+			if (left(a->core[i], &had) && had == value && is_before(a->core[i], x))
+				return a->core[i];
+		const struct kv_op *w = writer_of(a, a->key, value);
+		if (!w || w->f != LIN_CAS)
+			return NULL;
+		value = w->from;
 	}
+	return NULL;
+}
+
+/* "104 is older: the write of 104 (asked at ...)", or "156 is older: it came from 138, and ..." */
+static const char *older_text(const struct account *a, int64_t value, const struct kv_op *old)
+{
+	int64_t had = value;
+	left(old, &had);
+	const char *came = had == value ? "" : play_text(a->p, "it came, by compare-and-set, from %s, and ", value_text(a->p, had));
+	return play_text(a->p, "%s is older: %s%s", value_text(a->p, value), came,
+		old->f == LIN_READ ? finding_text(a, old, had) : told(a, old));
+}
+
+struct old_again {
+	const struct kv_op *old, *x, *r, *w; /* w: whose value r found; old, w: or NULL */
+	int64_t value, put;
+};
+
+static void blame(const struct account *a, const struct old_again *o, struct shape *s)
+{
+	bool killed = was_killed_between(a, kv_call(o->x), returned(o->r));
+	if (o->w && may_be_repeated(o->w, kv_call(o->x))) {
+		s->rule = "an operation takes effect once";
+		s->source = THESIS_ONCE;
+		s->expected = play_text(a->p, "%lld was written once, by session s%lld with seq %lld; once it is replaced, it does not come back",
+			(long long)o->value, (long long)o->w->session, (long long)o->w->seq);
+		s->seen = play_text(a->p, "%s. It happened again: for %s there were %s", s->seen, kv_name(a->p, o->w), kv_story(a->p, o->w));
+		s->hint = HINT_ONCE;
+		return;
+	}
+	s->expected = play_text(a->p, "%s, or something that was written later", value_text(a->p, o->put));
+	if (o->r->f == LIN_CAS && !killed) {
+		s->rule = "compare-and-set is one step";
+		s->source = LINEARIZABLE;
+		s->hint = HINT_CAS;
+	} else if (o->x->f != LIN_READ && !o->x->no_key && !ever_shown(a, o->x, o->put)) {
+		s->rule = "an acknowledged write is kept";
+		s->source = "Raft (extended version), sections 5.3 and 5.4";
+		s->seen = play_text(a->p, "%s. No answer ever showed %lld", s->seen, (long long)o->put);
+		s->hint = killed ? HINT_KILLED ". And " HINT_LOST : HINT_LOST;
+	} else {
+		s->rule = "a read shows what was acknowledged before it";
+		s->source = THESIS_READS;
+		s->hint = killed ? HINT_KILLED ". If nothing is lost in a crash: " HINT_READ : HINT_READ;
+	}
+}
+
+/* A value was there, then x put another there, and then r found the old one again. */
+static _Noreturn void fail_old_again(const struct account *a, const struct old_again *o)
+{
+	const struct kv_op *x = o->x;
+	const char *put = x->f == LIN_READ || x->no_key ? finding_text(a, x, o->put) : play_text(a->p,
+		"%s had been acknowledged by %s at %.3f s", kv_name(a->p, x), node_of(a, x->answered), seconds(x->answered->return_ns));
+	struct shape s = { .op = { o->old, x, o->r, o->w != o->old && o->w && o->w->tries_n > 1 ? o->w : NULL } };
+	s.seen = play_text(a->p, "key %lld: %s; before that was asked, %s", (long long)a->key, finding_text(a, o->r, o->value), put);
+	if (o->old)
+		s.seen = play_text(a->p, "%s. But %s", s.seen, older_text(a, o->value, o->old));
+	blame(a, o, &s);
 	fail_shape(a, &s);
 }
 
 static void look_for_old(const struct account *a)
 {
-	for (size_t k = 0; k < a->core_n; k++) {
-		const struct kv_op *r = a->core[k];
-		int64_t v, put;
-		if (!found(r, &v))
-			continue;
+	for (size_t k = 0; k < a->core_n; k++)
 		for (size_t i = 0; i < a->core_n; i++) {
-			const struct kv_op *x = a->core[i], *old = NULL;
-			if (!left(x, &put) || put == v || !is_before(x, r))
+			struct old_again o = { .r = a->core[k], .x = a->core[i] };
+			if (!found(o.r, &o.value) || !left(o.x, &o.put) || o.put == o.value || !is_before(o.x, o.r))
 				continue;
-			int64_t had;
-			for (size_t m = 0; m < a->core_n; m++)
-				if (left(a->core[m], &had) && had == v && is_before(a->core[m], x))
-					old = a->core[m];
-			if (old || v == LIN_NIL)
-				fail_old_again(a, old, x, r);
+			o.old = older_than(a, o.value, o.x);
+			o.w = o.value == LIN_NIL ? NULL : writer_of(a, a->key, o.value);
+			if (o.old || o.value == LIN_NIL)
+				fail_old_again(a, &o);
 		}
-	}
 }
 
 /* Two compare-and-sets found the same value, which was there once. */
@@ -333,7 +374,7 @@ static void look_for_refused_by_itself(const struct account *a)
 {
 	for (size_t i = 0; i < a->core_n; i++) {
 		const struct kv_op *o = a->core[i];
-		if (!is_refused_cas(o) || o->no_key || o->tries_n < 2)
+		if (!is_refused_cas(o) || o->no_key || !may_be_repeated(o, 0))
 			continue;
 		struct shape s = { .rule = "an operation takes effect once", .source = THESIS_ONCE,
 			.expected = play_text(a->p, "cas_ok for %s: the value was %lld, and nobody but itself can have replaced it by then",

@@ -74,11 +74,36 @@ static void play_one_cut(struct play *p)
 	play_adds(p, &(struct workload){ .clients = 1, .count = 4, .rate = 200, .next = next_add });
 }
 
+/* The client tells each node itself: three requests, one operation. */
+static void next_of_three(struct play *p, struct op *op, struct rng *rng, struct buf *body, void *arg)
+{
+	if (!op->before) {
+		next_add(p, op, rng, body, arg);
+		return;
+	}
+	op->node = (op->before->node + 1) % play_nodes(p);
+	op->value = op->before->value;
+	buf_printf(body, "{\"type\":\"add\",\"value\":%lld}", (long long)op->value);
+}
+
+static int64_t until_three(struct play *p, struct op *op, void *arg)
+{
+	(void)p;
+	(void)arg;
+	return op->before && op->before->before ? -1 : 20;
+}
+
+static void play_again(struct play *p)
+{
+	play_adds(p, &(struct workload){ .clients = CLIENTS, .count = 12, .next = next_of_three, .again = until_three });
+}
+
 static const struct test tally_tests[] = {
 	{ "calm", "without faults", 25, TEST_SAFETY, 3, 60000, play_calm_day, NULL, 0, { 0 }, NULL },
 	{ "cut", "n3 is cut off for a while", 25, TEST_SAFETY, 3, 60000, play_one_cut, NULL, 0, { 0 }, NULL },
 	{ "faults", "partitions, loss and pauses", 25, TEST_SAFETY, 5, 60000, play_faults, NULL, 0, { 0 }, NULL },
 	{ "kills", "nodes are killed and cut off", 25, TEST_SAFETY, 3, 60000, play_kills, NULL, 0, { 0 }, NULL },
+	{ "again", "an operation is three requests", 0, TEST_SAFETY, 3, 60000, play_again, NULL, 0, { 0 }, NULL },
 	{ 0 },
 };
 

@@ -41,7 +41,7 @@ CULPRITS = [
     ("a thread that answers", "pass", "threading.Timer(0.02, echo, [m]).start()", "n1 wrote after \"done\".*thread", []),
     ("a thread that chatters", "threading.Thread(target=lambda: [(time.sleep(0.001), say('c1', {'type': 'hello'})) for _ in iter(int, 1)],"
      " daemon=True).start()", "time.sleep(0.01); echo(m)", "(n1 wrote after \"done\"|same seed, same run).*thread",
-     ["--check-determinism"]), # its lines may all fall into steps, where one run alone cannot tell them from answers
+     ["--check-determinism"]), # its lines may all fall into steps: seen at the end, when the node is given a moment
 ]
 
 

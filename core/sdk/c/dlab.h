@@ -194,8 +194,8 @@ struct dlab {
 	DLAB_LIST(struct dlab_timer) timers;
 	DLAB_LIST(struct dlab_call) calls;
 	DLAB_LIST(char) in;  /* bytes read and not yet handled */
-	DLAB_LIST(char) out; /* lines that the present handler wrote */
 	struct dlab_block *arena; /* what lives until the handler returns */
+	struct dlab_text *out;    /* in it: the lines that the handler wrote; NULL: none */
 	int64_t alarm; /* when the one timer for all open rpcs goes off; -1: it is not set */
 	int64_t last_id, now, start;
 	uint64_t chance, armed;
@@ -260,36 +260,29 @@ static void dlab_arena_reset(struct dlab *d)
 		d->arena->used = 0;
 }
 
-/* --- reading JSON: a strict scanner that moves over the text and makes no tree --- */
+/* --- reading JSON: a strict scanner that makes no tree ---
+ *
+ * Each dlab_scan_ takes the place where something must begin, and returns the place behind it, or NULL when it is
+ * something else. No end is passed along: a line ends with a NUL, and a NUL fits nowhere in JSON. */
 
-struct dlab_scan {
-	const char *p, *end;
-	int depth;
-};
+static const char *dlab_scan_value(const char *p, int depth);
 
-static bool dlab_scan_value(struct dlab_scan *);
-
-static inline void dlab_scan_space(struct dlab_scan *c)
+static inline const char *dlab_space(const char *p)
 {
-	while (c->p < c->end && (unsigned char)*c->p <= ' ' &&
-	       (*c->p == ' ' || *c->p == '\t' || *c->p == '\r' || *c->p == '\n'))
-		c->p++;
+	while (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')
+		p++;
+	return p;
 }
 
-static inline bool dlab_scan_char(struct dlab_scan *c, char want)
+static inline const char *dlab_scan_char(const char *p, char want)
 {
-	dlab_scan_space(c);
-	if (c->p == c->end || *c->p != want)
-		return false;
-	c->p++;
-	return true;
+	p = dlab_space(p);
+	return *p == want ? p + 1 : NULL;
 }
 
-static int dlab_hex4(const char *p, const char *end)
+static int dlab_hex4(const char *p)
 {
 	int v = 0;
-	if (end - p < 4)
-		return -1;
 	for (int i = 0; i < 4; i++) {
 		char h = p[i];
 		int digit = h >= '0' && h <= '9' ? h - '0' : h >= 'a' && h <= 'f' ? h - 'a' + 10 :
@@ -302,10 +295,10 @@ static int dlab_hex4(const char *p, const char *end)
 }
 
 /* The bytes of a character beyond ASCII that begins at p; 0 when that is not UTF-8 (RFC 3629). */
-static size_t dlab_utf8_length(const unsigned char *p, const unsigned char *end)
+static size_t dlab_utf8_length(const unsigned char *p)
 {
 	size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
-	if (*p < 0xc2 || *p > 0xf4 || (size_t)(end - p) < n)
+	if (*p < 0xc2 || *p > 0xf4)
 		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
@@ -316,136 +309,131 @@ static size_t dlab_utf8_length(const unsigned char *p, const unsigned char *end)
 	return n;
 }
 
-/* Stands for itself in a string, as most characters do (0x7f too, which is left to the slow way). */
-static inline bool dlab_is_plain(char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
 /* The bytes of the escape at p, a backslash, without the digits of a \u; 0 when it is none. */
-static size_t dlab_escape_length(const char *p, const char *end)
+static size_t dlab_escape_length(const char *p)
 {
-	if (end - p < 2 || !p[1])
-		return 0;
-	return p[1] == 'u' ? (dlab_hex4(p + 2, end) < 0 ? 0 : 2) : strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
+	if (p[1] == 'u')
+		return dlab_hex4(p + 2) < 0 ? 0 : 2;
+	return p[1] && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
 }
 
-static bool dlab_scan_string(struct dlab_scan *c)
+/* Each ASCII character that stands for itself in a string, at its own place; NUL for all others. */
+static const char dlab_plain[256] =
+	"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0 !\0#$%&'()*+,-./0123456789:;<=>?"
+	"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\0]^_`abcdefghijklmnopqrstuvwxyz{|}~\x7f";
+
+/* Behind the characters that stand for themselves. */
+static inline const char *dlab_skip_plain(const char *p)
 {
-	if (!dlab_scan_char(c, '"'))
-		return false;
-	const char *p = c->p, *end = c->end;
+	while (dlab_plain[(unsigned char)*p])
+		p++;
+	return p;
+}
+
+static const char *dlab_scan_string(const char *p)
+{
+	if (*p++ != '"')
+		return NULL;
 	for (;;) {
-		while (p < end && dlab_is_plain(*p))
-			p++;
-		if (p == end)
-			return false;
-		unsigned char ch = (unsigned char)*p;
-		if (ch == '"')
-			break;
-		size_t n = ch >= 0x80 ? dlab_utf8_length((const unsigned char *)p, (const unsigned char *)end) :
-			ch == '\\' ? dlab_escape_length(p, end) : ch >= 0x20;
+		p = dlab_skip_plain(p);
+		unsigned char c = (unsigned char)*p;
+		if (c == '"')
+			return p + 1;
+		size_t n = c >= 0x80 ? dlab_utf8_length((const unsigned char *)p) : c == '\\' ? dlab_escape_length(p) : 0;
 		if (n == 0)
-			return false;
+			return NULL;
 		p += n;
 	}
-	c->p = p + 1;
-	return true;
 }
 
-static bool dlab_scan_digits(struct dlab_scan *c)
+static const char *dlab_scan_digits(const char *p)
 {
-	const char *from = c->p;
-	while (c->p < c->end && *c->p >= '0' && *c->p <= '9')
-		c->p++;
-	return c->p > from;
+	const char *from = p;
+	while (*p >= '0' && *p <= '9')
+		p++;
+	return p > from ? p : NULL;
 }
 
-static bool dlab_scan_number(struct dlab_scan *c)
+static const char *dlab_scan_number(const char *p)
 {
-	if (*c->p == '-')
-		c->p++;
-	if (c->p < c->end && *c->p == '0')
-		c->p++;
-	else if (!dlab_scan_digits(c))
-		return false;
-	if (c->p < c->end && *c->p == '.') {
-		c->p++;
-		if (!dlab_scan_digits(c))
-			return false;
+	p += *p == '-';
+	p = *p == '0' ? p + 1 : dlab_scan_digits(p);
+	if (p && *p == '.')
+		p = dlab_scan_digits(p + 1);
+	if (p && (*p == 'e' || *p == 'E')) {
+		p++;
+		p = dlab_scan_digits(*p == '+' || *p == '-' ? p + 1 : p);
 	}
-	if (c->p < c->end && (*c->p == 'e' || *c->p == 'E')) {
-		c->p++;
-		if (c->p < c->end && (*c->p == '+' || *c->p == '-'))
-			c->p++;
-		return dlab_scan_digits(c);
-	}
-	return true;
+	return p;
 }
 
-static bool dlab_scan_word(struct dlab_scan *c, const char *word)
+static const char *dlab_scan_word(const char *p, const char *word)
 {
 	size_t n = strlen(word);
-	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n) != 0)
-		return false;
-	c->p += n;
-	return true;
+	return strncmp(p, word, n) == 0 ? p + n : NULL;
 }
 
-static bool dlab_scan_items(struct dlab_scan *c, char close, bool members)
+/* Behind `"key" :`. */
+static inline const char *dlab_scan_key(const char *p)
 {
-	c->p++;
-	if (dlab_scan_char(c, close))
-		return true;
+	p = dlab_scan_string(p);
+	return p ? dlab_scan_char(p, ':') : NULL;
+}
+
+static const char *dlab_scan_items(const char *p, char close, int depth)
+{
+	const char *end = dlab_scan_char(p + 1, close);
+	if (end)
+		return end;
 	do {
-		if (members && !(dlab_scan_string(c) && dlab_scan_char(c, ':')))
-			return false;
-		if (!dlab_scan_value(c))
-			return false;
-	} while (dlab_scan_char(c, ','));
-	return dlab_scan_char(c, close);
+		p = dlab_space(p + 1); /* p: the opening bracket, or a comma */
+		if (close == '}')
+			p = dlab_scan_key(p);
+		if (p)
+			p = dlab_scan_value(dlab_space(p), depth);
+		if (!p)
+			return NULL;
+		p = dlab_space(p);
+	} while (*p == ',');
+	return *p == close ? p + 1 : NULL;
 }
 
-static bool dlab_scan_value(struct dlab_scan *c)
+static const char *dlab_scan_value(const char *p, int depth)
 {
-	dlab_scan_space(c);
-	if (c->p == c->end || c->depth == DLAB_DEPTH_MAX)
-		return false;
-	c->depth++;
-	bool ok;
-	switch (*c->p) {
-	case '{': ok = dlab_scan_items(c, '}', true); break;
-	case '[': ok = dlab_scan_items(c, ']', false); break;
-	case '"': ok = dlab_scan_string(c); break;
-	case 't': ok = dlab_scan_word(c, "true"); break;
-	case 'f': ok = dlab_scan_word(c, "false"); break;
-	case 'n': ok = dlab_scan_word(c, "null"); break;
-	default: ok = dlab_scan_number(c); break;
+	if (depth == DLAB_DEPTH_MAX)
+		return NULL;
+	switch (*p) {
+	case '{': return dlab_scan_items(p, '}', depth + 1);
+	case '[': return dlab_scan_items(p, ']', depth + 1);
+	case '"': return dlab_scan_string(p);
+	case 't': return dlab_scan_word(p, "true");
+	case 'f': return dlab_scan_word(p, "false");
+	case 'n': return dlab_scan_word(p, "null");
+	default: return dlab_scan_number(p);
 	}
-	c->depth--;
-	return ok;
 }
 
 /* Moves to the next item of an object or array. `at` is where the last one ended; NULL: at the beginning. */
 static bool dlab_walk(struct dlab_json whole, const char *at, struct dlab_json *key, struct dlab_json *value)
 {
-	struct dlab_scan c = { at ? at : whole.s + 1, whole.s + whole.n, 0 };
-	if (at && !dlab_scan_char(&c, ','))
+	const char *p = at ? dlab_scan_char(at, ',') : whole.s + 1;
+	if (!p)
 		return false;
-	dlab_scan_space(&c);
+	p = dlab_space(p);
 	if (key) {
-		key->s = c.p;
-		if (!dlab_scan_string(&c))
+		const char *end = dlab_scan_string(p);
+		if (!end)
 			return false;
-		key->n = (size_t)(c.p - key->s);
-		dlab_scan_char(&c, ':');
-		dlab_scan_space(&c);
+		*key = (struct dlab_json){ p, (size_t)(end - p) };
+		p = dlab_scan_char(end, ':');
+		if (!p)
+			return false;
+		p = dlab_space(p);
 	}
-	value->s = c.p;
-	if (!dlab_scan_value(&c))
-		return false;
-	value->n = (size_t)(c.p - value->s);
-	return true;
+	const char *end = dlab_scan_value(p, 0);
+	if (end)
+		*value = (struct dlab_json){ p, (size_t)(end - p) };
+	return end;
 }
 
 char dlab_kind(struct dlab_json j)
@@ -486,13 +474,13 @@ static char *dlab_utf8(char *to, uint32_t c)
 }
 
 /* Decodes \uXXXX, or a pair of them; half of a pair becomes U+FFFD. *p stands behind the u. */
-static uint32_t dlab_unescape_u(const char **p, const char *end)
+static uint32_t dlab_unescape_u(const char **p)
 {
-	uint32_t c = (uint32_t)dlab_hex4(*p, end);
+	uint32_t c = (uint32_t)dlab_hex4(*p);
 	*p += 4;
 	if (c < 0xd800 || c > 0xdfff)
 		return c;
-	int low = end - *p >= 6 && (*p)[0] == '\\' && (*p)[1] == 'u' ? dlab_hex4(*p + 2, end) : -1;
+	int low = (*p)[0] == '\\' && (*p)[1] == 'u' ? dlab_hex4(*p + 2) : -1;
 	if (c > 0xdbff || low < 0xdc00 || low > 0xdfff)
 		return 0xfffd;
 	*p += 6;
@@ -518,7 +506,7 @@ const char *dlab_string(struct dlab *d, struct dlab_json j)
 		char e = p[1];
 		p += 2;
 		if (e == 'u')
-			to = dlab_utf8(to, dlab_unescape_u(&p, end));
+			to = dlab_utf8(to, dlab_unescape_u(&p));
 		else
 			*to++ = e == 'n' ? '\n' : e == 't' ? '\t' : e == 'r' ? '\r' : e == 'b' ? '\b' : e == 'f' ? '\f' : e;
 	}
@@ -561,7 +549,7 @@ int64_t dlab_int(struct dlab_json j, int64_t otherwise)
 		return otherwise;
 	for (size_t i = minus; i < j.n; i++) {
 		uint64_t digit = (uint64_t)(j.s[i] - '0');
-		if (digit > 9 || v > (limit - digit) / 10)
+		if (digit > 9 || (i > 17 && v > (limit - digit) / 10)) /* what is shorter always fits */
 			return otherwise;
 		v = v * 10 + digit;
 	}
@@ -585,62 +573,85 @@ bool dlab_bool(struct dlab_json j)
 
 /* --- building JSON --- */
 
+static void dlab_grow(struct dlab_text *t, size_t more)
+{
+	char *old = t->s;
+	t->cap = (t->n + more + 1) * 2;
+	t->s = dlab_alloc(t->d, t->cap);
+	memcpy(t->s, old, t->n);
+}
+
+/* Where n more bytes go; behind them there is room for the closing bracket. */
+static inline char *dlab_more(struct dlab_text *t, size_t n)
+{
+	if (t->n + n + 1 > t->cap)
+		dlab_grow(t, n);
+	t->n += n;
+	return t->s + t->n - n;
+}
+
 static inline void dlab_add(struct dlab_text *t, const char *s, size_t n)
 {
-	if (t->n + n + 1 > t->cap) {
-		char *old = t->s;
-		t->cap = (t->n + n + 1) * 2;
-		t->s = dlab_alloc(t->d, t->cap);
-		memcpy(t->s, old, t->n);
+	memcpy(dlab_more(t, n), s, n);
+}
+
+static void dlab_add_escaped(struct dlab_text *t, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		char escape[8];
+		if (c >= 0x20 && c != '"' && c != '\\')
+			dlab_add(t, s, 1);
+		else
+			dlab_add(t, escape, (size_t)snprintf(escape, sizeof escape, c < 0x20 ? "\\u%04x" : "\\%c", c));
 	}
-	memcpy(t->s + t->n, s, n);
-	t->n += n;
 }
 
 static void dlab_add_quoted(struct dlab_text *t, const char *s)
 {
-	dlab_add(t, "\"", 1);
-	for (const char *from = s;; s++) {
-		if (dlab_is_plain(*s) || (unsigned char)*s >= 0x7f)
-			continue;
-		unsigned char c = (unsigned char)*s;
-		dlab_add(t, from, (size_t)(s - from));
-		from = s + 1;
-		if (!c)
-			break;
-		char escape[8];
-		dlab_add(t, escape, (size_t)snprintf(escape, sizeof escape, c < 0x20 ? "\\u%04x" : "\\%c", c));
-	}
-	dlab_add(t, "\"", 1);
+	size_t n = (size_t)(dlab_skip_plain(s) - s);
+	char *to = dlab_more(t, n + 1);
+	*to = '"';
+	memcpy(to + 1, s, n);
+	if (s[n])
+		dlab_add_escaped(t, s + n);
+	*dlab_more(t, 1) = '"';
 }
 
 /* What stands before a value: a comma, and the key of a member. */
 static void dlab_add_key(struct dlab_text *t, const char *key)
 {
 	if (t->n > 1)
-		dlab_add(t, ",", 1);
+		*dlab_more(t, 1) = ',';
 	if (key) {
 		dlab_add_quoted(t, key);
-		dlab_add(t, ":", 1);
+		*dlab_more(t, 1) = ':';
 	}
 }
 
-static struct dlab_text *dlab_text_new(struct dlab *d, const char *open, char close)
+static struct dlab_text *dlab_text_new(struct dlab *d, size_t cap)
 {
-	struct dlab_text *t = dlab_alloc(d, sizeof *t);
-	*t = (struct dlab_text){ d, dlab_alloc(d, 256), 0, 256, close };
-	dlab_add(t, open, 1);
+	struct dlab_text *t = dlab_alloc(d, sizeof *t + cap);
+	*t = (struct dlab_text){ d, (char *)(t + 1), 0, cap, 0 };
+	return t;
+}
+
+static struct dlab_text *dlab_brackets(struct dlab *d, char open, char close)
+{
+	struct dlab_text *t = dlab_text_new(d, 256);
+	t->close = close;
+	*dlab_more(t, 1) = open;
 	return t;
 }
 
 struct dlab_text *dlab_object(struct dlab *d)
 {
-	return dlab_text_new(d, "{", '}');
+	return dlab_brackets(d, '{', '}');
 }
 
 struct dlab_text *dlab_array(struct dlab *d)
 {
-	return dlab_text_new(d, "[", ']');
+	return dlab_brackets(d, '[', ']');
 }
 
 struct dlab_text *dlab_body(struct dlab *d, const char *type)
@@ -698,25 +709,24 @@ void dlab_put_string(struct dlab_text *t, const char *key, const char *s)
 
 /* --- messages --- */
 
-static inline void dlab_out(struct dlab *d, const char *s, size_t n)
+static struct dlab_text *dlab_out(struct dlab *d)
 {
-	DLAB_ROOM(d->out, n);
-	memcpy(d->out.at + d->out.n, s, n);
-	d->out.n += n;
+	if (!d->out)
+		d->out = dlab_text_new(d, 4096);
+	return d->out;
 }
 
 void dlab_send(struct dlab *d, const char *dest, struct dlab_text *body)
 {
 	struct dlab_json text = dlab_as_json(body);
-	dlab_out(d, "{\"src\":\"", 8);
-	dlab_out(d, d->id, strlen(d->id));
-	dlab_out(d, "\",\"dest\":", 9);
-	struct dlab_text *name = dlab_array(d); /* for its quoting alone */
-	dlab_add_quoted(name, dest);
-	dlab_out(d, name->s + 1, name->n - 1);
-	dlab_out(d, ",\"body\":", 8);
-	dlab_out(d, text.s, text.n);
-	dlab_out(d, "}\n", 2);
+	struct dlab_text *out = dlab_out(d);
+	dlab_add(out, "{\"src\":\"", 8);
+	dlab_add(out, d->id, strlen(d->id));
+	dlab_add(out, "\",\"dest\":", 9);
+	dlab_add_quoted(out, dest);
+	dlab_add(out, ",\"body\":", 8);
+	dlab_add(out, text.s, text.n);
+	dlab_add(out, "}\n", 2);
 }
 
 /* Sends with one more member, which the text does not keep. */
@@ -1008,13 +1018,13 @@ struct dlab_json dlab_load(struct dlab *d, const char *name)
 		dlab_die("cannot read", path);
 	char *text = dlab_alloc(d, (size_t)size + 1);
 	rewind(file);
-	size_t n = fread(text, 1, (size_t)size, file);
+	text[fread(text, 1, (size_t)size, file)] = '\0';
 	fclose(file);
-	struct dlab_scan c = { text, text + n, 0 };
+	const char *from = dlab_space(text), *end = dlab_scan_value(from, 0);
 	errno = EINVAL;
-	if (!dlab_scan_value(&c))
+	if (!end)
 		dlab_die("damaged file", path);
-	return (struct dlab_json){ text, (size_t)(c.p - text) };
+	return (struct dlab_json){ from, (size_t)(end - from) };
 }
 
 /* --- the loop --- */
@@ -1132,58 +1142,55 @@ static const struct dlab_member dlab_of_line[] = { DLAB_MEMBER(src), DLAB_MEMBER
 static const struct dlab_member dlab_of_body[] = { DLAB_MEMBER(type), DLAB_MEMBER(msg_id), DLAB_MEMBER(in_reply_to),
 	DLAB_MEMBER(name), { 0 } };
 
-static const struct dlab_member *dlab_find_member(const struct dlab_member *table, struct dlab_json key)
+/* Where the line keeps the member with this key; NULL for all others. */
+static struct dlab_json *dlab_find_member(const struct dlab_member *table, struct dlab_json key, struct dlab_line *line)
 {
-	for (const struct dlab_member *m = table; m->key; m++)
-		if (key.n == m->n + 2 && memcmp(key.s + 1, m->key, m->n) == 0)
-			return m;
-	for (const struct dlab_member *m = table; m->key && memchr(key.s, '\\', key.n); m++)
-		if (dlab_key_is(key, m->key, m->n))
-			return m;
-	return NULL;
+	const struct dlab_member *m = table;
+	while (m->key && !(key.n == m->n + 2 && memcmp(key.s + 1, m->key, m->n) == 0))
+		m++;
+	if (!m->key && memchr(key.s, '\\', key.n))
+		for (m = table; m->key && !dlab_key_is(key, m->key, m->n);)
+			m++;
+	return m->key ? (struct dlab_json *)(void *)((char *)line + m->offset) : NULL;
 }
 
 /* Scans an object once and notes where the members of the table stand; the body's are noted on the way. */
-static bool dlab_scan_members(struct dlab_scan *c, const struct dlab_member *table, struct dlab_line *line)
+static const char *dlab_scan_members(const char *p, const struct dlab_member *table, struct dlab_line *line)
 {
-	if (!dlab_scan_char(c, '{'))
-		return false;
-	if (dlab_scan_char(c, '}'))
-		return true;
+	const char *end = *p == '{' ? dlab_scan_char(p + 1, '}') : NULL;
+	if (*p != '{' || end)
+		return end;
 	do {
-		dlab_scan_space(c);
-		struct dlab_json key = { c->p, 0 }, *found = NULL;
-		if (!dlab_scan_string(c))
-			return false;
-		key.n = (size_t)(c->p - key.s);
-		const struct dlab_member *m = dlab_find_member(table, key);
-		if (m)
-			found = (struct dlab_json *)(void *)((char *)line + m->offset);
-		if (!dlab_scan_char(c, ':'))
-			return false;
-		dlab_scan_space(c);
-		const char *from = c->p;
-		bool is_body = found == &line->body && c->p < c->end && *c->p == '{';
-		if (!(is_body ? dlab_scan_members(c, dlab_of_body, line) : dlab_scan_value(c)))
-			return false;
+		struct dlab_json key = { dlab_space(p + 1), 0 }; /* p: the brace, or a comma */
+		end = dlab_scan_string(key.s);
+		p = end ? dlab_scan_char(end, ':') : NULL;
+		if (!p)
+			return NULL;
+		key.n = (size_t)(end - key.s);
+		struct dlab_json *found = dlab_find_member(table, key, line);
+		p = dlab_space(p);
+		bool is_body = found == &line->body && *p == '{';
+		end = is_body ? dlab_scan_members(p, dlab_of_body, line) : dlab_scan_value(p, 0);
+		if (!end)
+			return NULL;
 		if (found)
-			*found = (struct dlab_json){ from, (size_t)(c->p - from) };
-	} while (dlab_scan_char(c, ','));
-	return dlab_scan_char(c, '}');
+			*found = (struct dlab_json){ p, (size_t)(end - p) };
+		p = dlab_space(end);
+	} while (*p == ',');
+	return *p == '}' ? p + 1 : NULL;
 }
 
 static bool dlab_dispatch(struct dlab *d, const char *s, size_t n)
 {
 	struct dlab_line line = { 0 };
-	struct dlab_scan c = { s, s + n, 0 };
-	if (!dlab_scan_members(&c, dlab_of_line, &line))
+	const char *end = dlab_scan_members(dlab_space(s), dlab_of_line, &line);
+	if (!end || dlab_space(end) != s + n)
 		return false;
-	dlab_scan_space(&c);
 	const char *src = dlab_string(d, line.src), *dest = dlab_string(d, line.dest), *type = dlab_string(d, line.type);
 	struct dlab_msg m = { src, dest ? dest : "", type ? type : "", line.body, dlab_int(line.msg_id, -1),
 		dlab_int(line.in_reply_to, -1) };
 	bool init = strcmp(m.type, "init") == 0;
-	if (c.p < c.end || !src || dlab_kind(line.body) != '{' || (init && !dlab_is_init(&m)))
+	if (!src || dlab_kind(line.body) != '{' || (init && !dlab_is_init(&m)))
 		return false;
 	int64_t at_ms = dlab_int(line.at_ms, -1);
 	if (at_ms >= 0)
@@ -1202,9 +1209,10 @@ static bool dlab_dispatch(struct dlab *d, const char *s, size_t n)
 static void dlab_flush(struct dlab *d)
 {
 	if (d->lockstep)
-		dlab_out(d, DLAB_DONE, sizeof DLAB_DONE - 1);
-	dlab_write_all(1, d->out.at, d->out.n, "stdout");
-	d->out.n = 0;
+		dlab_add(dlab_out(d), DLAB_DONE, sizeof DLAB_DONE - 1);
+	if (d->out)
+		dlab_write_all(1, d->out->s, d->out->n, "stdout");
+	d->out = NULL;
 	dlab_arena_reset(d);
 }
 
@@ -1270,7 +1278,7 @@ static void dlab_free(struct dlab *d)
 	for (size_t i = 0; i < d->calls.n; i++)
 		free(d->calls.at[i].dest);
 	void *all[] = { d->id, d->data_dir, (void *)(uintptr_t)d->config.s, d->nodes.at, d->on.at, d->timers.at, d->calls.at,
-		d->in.at, d->out.at };
+		d->in.at };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		free(all[i]);
 	dlab_arena_reset(d);
