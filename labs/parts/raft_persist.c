@@ -59,6 +59,7 @@ void raft_play_persist_partitioned(struct play *p)
 		int other = raft_one(p, without(p, leader) & ~lane_bit(missing));
 		raft_cut_alone(p, lane_bit(missing));
 		raft_need_commits(p, without(p, missing), 2, 0);
+		play_for(p, 100); /* what was sent to it is lost by now, not still under way */
 		raft_kill(p, without(p, missing));
 		play_heal(p);
 		int back = i ? other : leader;
