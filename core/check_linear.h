@@ -5,6 +5,10 @@
  * operations of one client keep their order. Finding the order is NP-complete, so the search has a budget and a third
  * answer, UNKNOWN, which is never a pass.
  *
+ * Hard for this search are queues: in which order values went in shows only when they come out, and a dequeue without an
+ * answer may have taken any of them. Up to about 50 operations of 5 clients, or 200 where the queue stays short and all
+ * was answered, are judged in milliseconds; with more, or with one in twenty without an answer, the budget may run out.
+ *
  * Pure: no trace, no clock, no chance; the same operations give the same report. No verdict rests on a hash: what is
  * remembered of the search are exact keys. Input is borrowed until the call returns; all output is in the arena. */
 #ifndef DLAB_CHECK_LINEAR_H

@@ -89,6 +89,8 @@ static void script_read(struct script *s, const char *text)
 
 /* --- an order that is given must be one --- */
 
+enum { ORDERED = 1024 };
+
 static bool stands_before(const struct lin_op *a, const struct lin_op *b, int order)
 {
 	return order == LIN_REAL_TIME ? a->ret < b->call : !lin_is_maybe(a) && a->client == b->client && a->call < b->call;
@@ -102,8 +104,8 @@ static bool equal_states(struct lin_state a, struct lin_state b)
 static void order_holds(const struct lin_op *ops, size_t n, const struct lin_report *r, int order)
 {
 	int64_t next[64];
-	size_t seen[64] = { 0 };
-	assert_true(n <= 64);
+	size_t seen[ORDERED] = { 0 };
+	assert_true(n <= ORDERED);
 	for (size_t i = 0; i < r->steps_n; i++) {
 		const struct lin_step *s = &r->steps[i];
 		size_t next_n = 0;
@@ -529,6 +531,55 @@ static void lists_and_queues(void **state)
 	assert_true(failed > 100);
 }
 
+/* --- more operations at a time than a word has bits --- */
+
+enum { WIDE = 150 };
+
+/* Two writes, then many reads and writes at a time. Reads of 2 come first in any right order; each value that is written then is
+ * read once, in the middle of everything. */
+static size_t wide_history(struct lin_op *op, int64_t last)
+{
+	size_t n = 0;
+	op[n++] = (struct lin_op){ .f = LIN_WRITE, .value = 1, .call = 1, .ret = 2 };
+	op[n++] = (struct lin_op){ .f = LIN_WRITE, .value = 2, .call = 3, .ret = 4 };
+	for (int i = 0; i < WIDE; i++) {
+		uint64_t at = 10 + (uint64_t)i;
+		op[n++] = (struct lin_op){ .f = LIN_READ, .result = 2, .client = 1 + i, .call = at, .ret = 1000 + at };
+		op[n++] = (struct lin_op){ .f = LIN_WRITE, .value = 10 + i, .client = 500 + i, .call = 200 + at, .ret = 1200 + at };
+		op[n++] = (struct lin_op){ .f = LIN_READ, .result = 10 + i, .client = 1000 + i, .call = 400 + at, .ret = 1400 + at };
+	}
+	op[n++] = (struct lin_op){ .f = LIN_READ, .result = last, .client = 2000, .call = 3000, .ret = 3001 };
+	return n;
+}
+
+static void many_at_a_time(void **state)
+{
+	(void)state;
+	struct lin_op op[3 * WIDE + 3];
+	for (int order = LIN_REAL_TIME; order <= LIN_CLIENTS; order++) {
+		struct arena a;
+		arena_init(&a);
+		size_t n = wide_history(op, 10 + WIDE - 1);
+		struct lin_report r = lin_check(&a, &lin_register, op, n, &(struct lin_options){ .order = order, .witness = true });
+		assert_int_equal(r.verdict, LIN_PASS);
+		assert_true(r.ops == n && r.steps_n == n);
+		order_holds(op, n, &r, order);
+		arena_done(&a);
+	}
+	/* The first write is over when these begin; in the order of clients alone it need not be. */
+	struct arena a;
+	arena_init(&a);
+	size_t n = wide_history(op, 10 + WIDE - 1);
+	op[2 + 3 * (WIDE - 1)].result = 1;
+	struct lin_report r = lin_check(&a, &lin_register, op, n, &(struct lin_options){ .verdict_only = true, .states = 3000 });
+	assert_true(r.verdict != LIN_PASS);
+	op[2 + 3 * (WIDE - 1)].ret = 190; /* it ends before any other write begins: nothing can help */
+	r = lin_check(&a, &lin_register, op, n, NULL);
+	assert_int_equal(r.verdict, LIN_FAIL);
+	assert_true(r.core_minimal && r.core_n == 3 && r.core[0] == 0 && r.core[1] == 1 && r.core[2] == 2 + 3 * (WIDE - 1));
+	arena_done(&a);
+}
+
 /* --- budgets --- */
 
 /* Nine writes at once and reads that see them again and again: many orders, none of them right. */
@@ -558,10 +609,20 @@ static void unknown(void **state)
 	struct buf b = BUF_EMPTY;
 	lin_print(&b, op, &r);
 	assert_non_null(strstr(buf_cstr(&b), "No answer: the budget of states ran out after 500 states"));
-	buf_done(&b);
 	r = lin_check(&a, &lin_map, op, n, &(struct lin_options){ .bytes = 100000 });
 	assert_int_equal(r.verdict, LIN_UNKNOWN);
-	assert_true(r.out_of_bytes && r.bytes <= 100000 && r.placed < r.ops);
+	assert_true(r.out_of_bytes && !r.out_of_states && r.bytes <= 100000 && r.placed < r.ops);
+	/* As much memory as there is: it is nearly used up before it gives up, and how far it came is told. */
+	r = lin_check(&a, &lin_map, op, n, &(struct lin_options){ .bytes = 4 << 20, .states = UINT64_MAX });
+	assert_int_equal(r.verdict, LIN_UNKNOWN);
+	assert_true(r.out_of_bytes && !r.out_of_states && r.bytes <= 4 << 20 && r.bytes >= 2 << 20);
+	assert_true(r.states > 50000 && r.placed > 0 && r.placed < r.ops && r.steps_n >= r.placed);
+	order_holds(op, n, &r, LIN_REAL_TIME);
+	b.n = 0;
+	lin_print(&b, op, &r);
+	assert_non_null(strstr(buf_cstr(&b), "No answer: the memory ran out after "));
+	assert_non_null(strstr(buf_cstr(&b), "The longest order that fits has "));
+	buf_done(&b);
 	r = lin_check(&a, &lin_map, op, n, &(struct lin_options){ .bytes = 1 });
 	assert_int_equal(r.verdict, LIN_UNKNOWN);
 	/* A budget that is just not enough, and one that is. */
@@ -754,7 +815,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_histories), cmocka_unit_test(all_histories_of_up_to_4), cmocka_unit_test(random_histories),
-		cmocka_unit_test(random_reports), cmocka_unit_test(lists_and_queues), cmocka_unit_test(unknown),
+		cmocka_unit_test(random_reports), cmocka_unit_test(lists_and_queues), cmocka_unit_test(many_at_a_time), cmocka_unit_test(unknown),
 		cmocka_unit_test(hard_key_hides_nothing), cmocka_unit_test(printed), cmocka_unit_test(published_histories),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
