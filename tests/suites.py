@@ -131,7 +131,7 @@ def everything():
     yield from fuzzers()
     for folder in ("hostile", "compat", "faults", "determinism"):
         yield from scripts(folder)
-    yield Suite("labs, 50 seeds", ["python3", ROOT / "tests/check-labs.py", "--seeds", "50", "--slow-seeds", "5"], minutes=40, alone=True)
+    yield Suite("labs, 50 seeds", ["python3", ROOT / "tests/check-labs.py", "--seeds", "50", "--slow-seeds", "5"], minutes=60, alone=True)
 
 
 def main():
