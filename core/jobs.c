@@ -219,7 +219,23 @@ struct worker_process {
 	size_t job;    /* what it does; SIZE_MAX: nothing */
 };
 
-static void worker_main(struct job *jobs, int k, int from, int to, pid_t parent)
+/* False when the one who asked cannot be told any more. */
+static bool send_result(int to, const struct job *j)
+{
+	json_t *doc = result_to_json(&j->result);
+	put_text(doc, "error", j->result.verdict == VERDICT_WORLD ? j->err.text : "");
+	struct buf line = BUF_EMPTY;
+	json_print(&line, doc);
+	buf_char(&line, '\n');
+	ssize_t w = 0;
+	for (size_t at = 0; at < line.n && (w >= 0 || errno == EINTR); at += w > 0 ? (size_t)w : 0)
+		w = write(to, line.s + at, line.n - at);
+	buf_done(&line);
+	json_decref(doc);
+	return w >= 0;
+}
+
+static _Noreturn void worker_main(struct job *jobs, int k, int from, int to, pid_t parent)
 {
 	char marker[64];
 	struct err e = { "" };
@@ -230,25 +246,14 @@ static void worker_main(struct job *jobs, int k, int from, int to, pid_t parent)
 	struct guard *guard = guard_start(marker, &e);
 	int core = core_number(k);
 	uint32_t i;
-	while (guard && read(from, &i, sizeof i) == (ssize_t)sizeof i) {
+	bool told = guard != NULL;
+	while (told && read(from, &i, sizeof i) == (ssize_t)sizeof i) {
 		do_job(&jobs[i], marker, guard, core);
-		json_t *doc = result_to_json(&jobs[i].result);
-		put_text(doc, "error", jobs[i].result.verdict == VERDICT_WORLD ? jobs[i].err.text : "");
-		struct buf line = BUF_EMPTY;
-		json_print(&line, doc);
-		buf_char(&line, '\n');
-		for (size_t at = 0; at < line.n;) {
-			ssize_t w = write(to, line.s + at, line.n - at);
-			if (w < 0 && errno != EINTR)
-				_exit(EXIT_FAILURE);
-			at += w > 0 ? (size_t)w : 0;
-		}
-		buf_done(&line);
-		json_decref(doc);
+		told = send_result(to, &jobs[i]);
 		result_done(&jobs[i].result);
 	}
-	guard_end(marker, guard);
-	_exit(guard ? EXIT_SUCCESS : EXIT_FAILURE);
+	guard_end(marker, guard); /* also when nobody hears us: who waits for this process must not find its guard alive */
+	_exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static int worker_start(struct worker_process *w, struct job *jobs, int k, struct err *e)
@@ -271,10 +276,15 @@ static int worker_start(struct worker_process *w, struct job *jobs, int k, struc
 	}
 	close(down[0]);
 	close(up[1]);
+	if (w->pid < 0) {
+		close(down[1]);
+		close(up[0]);
+		return err_errno(e, "cannot start a worker");
+	}
 	w->to = down[1];
 	w->from = up[0];
 	w->job = SIZE_MAX;
-	return w->pid > 0 ? 0 : err_errno(e, "cannot start a worker");
+	return 0;
 }
 
 static void give_job(struct worker_process *w, size_t *next, size_t n)
