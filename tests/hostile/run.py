@@ -8,7 +8,9 @@ and emptied their environment), folders, descriptors.
 usage: run.py [--jobs N] [NAME...]     DLAB=path names the binary; the last line is `N passed, N failed`
 """
 import argparse
+import atexit
 import concurrent.futures
+import functools
 import os
 import pathlib
 import re
@@ -59,13 +61,9 @@ def serve():
         done()
 def hang():
     while True: time.sleep(3600)
-def child(setsid=False, bare=False):
+def child():
     if os.fork(): return
     signal.signal(15, signal.SIG_IGN)
-    if setsid: os.setsid()
-    if bare:
-        if os.fork(): os._exit(0)
-        os.execve("/bin/sleep", ["sleep", TOKEN], {})
     hang()
 """
 
@@ -79,14 +77,6 @@ class Case:
         self.fabrics, self.more = fabrics, more
 
 
-def children(how, count=200):
-    return f"for i in range({count}): {how}\n"
-
-
-FORK = "child()"
-SETSID = "child(setsid=True)"
-ESCAPED = "child(setsid=True, bare=True)"  # no marker, no parent, no session of ours
-
 CASES = [
     Case("false", ["/bin/false"], "n1 exited with status 1"),
     Case("true", ["/bin/true"], "n1 exited with status 0"),
@@ -98,11 +88,12 @@ CASES = [
     Case("long-line-after-init", "init()\nhear()\nos.write(1, b'x' * 10_000_000)\nhang()",
          {"sim": 'did not say "done".*', "proc": "did not answer echo"}, also="60,000"),
     Case("endless-line", "init()\nhear()\nwhile True: os.write(1, b'x' * 60_000)", "wrote more than the limits allow"),
-    Case("200-children", children(FORK) + "sys.exit(3)", "n1 exited with status 3"),
-    Case("200-children-setsid", children(SETSID) + "sys.exit(3)", "n1 exited with status 3"),
-    Case("200-children-and-serves", children(FORK) + "init()\nserve()", "1 of 1 tests passed", status=0),
-    Case("children-without-environment", children(ESCAPED, 200) + "sys.exit(4)", "n1 exited with status 4"),
-    Case("children-without-environment-and-serves", children(ESCAPED, 200) + "init()\nserve()", "1 of 1 tests passed", status=0),
+    # children.c says what the three are; "bare" ones have no marker, no parent and no session of ours.
+    Case("200-children", "sys.exit(3)", "n1 exited with status 3", children="plain"),
+    Case("200-children-setsid", "sys.exit(3)", "n1 exited with status 3", children="setsid"),
+    Case("200-children-and-serves", "init()\nserve()", "1 of 1 tests passed", status=0, children="plain"),
+    Case("children-without-environment", "sys.exit(4)", "n1 exited with status 4", children="bare"),
+    Case("children-without-environment-and-serves", "init()\nserve()", "1 of 1 tests passed", status=0, children="bare"),
     Case("ignores-sigterm", "signal.signal(15, signal.SIG_IGN)\ninit()\nserve()", "1 of 1 tests passed", status=0),
     Case("ignores-sigterm-silent", "signal.signal(15, signal.SIG_IGN)\nhang()", "n1 did not answer init"),
     Case("ignores-the-end-of-stdin", "init()\ntry: serve()\nexcept SystemExit: hang()", "1 of 1 tests passed", status=0),
@@ -188,6 +179,14 @@ def wait_for(condition, limit):
         time.sleep(0.01)
 
 
+@functools.cache
+def children_program():
+    folder = tempfile.mkdtemp(prefix="hostile-tools-")
+    atexit.register(shutil.rmtree, folder)
+    subprocess.run(["cc", "-O1", "-o", f"{folder}/children", pathlib.Path(__file__).with_name("children.c")], check=True)
+    return f"{folder}/children"
+
+
 class Bench:
     """A folder for one run: its temporary files, its workspace, its token."""
 
@@ -222,7 +221,10 @@ class Bench:
         for name, (mode, text) in case.more.get("files", {}).items():
             (self.work / name).write_text(text)
             (self.work / name).chmod(mode)
-        return [str(DLAB), "test", case.lab, *case.options, "--fabric", fabric, *more, "--", *self.node(case.node)]
+        node = self.node(case.node)
+        if how := case.more.get("children"):
+            node = [children_program(), "200", how, self.token, *node]
+        return [str(DLAB), "test", case.lab, *case.options, "--fabric", fabric, *more, "--", *node]
 
     def start(self, command, **more):
         return subprocess.Popen(command, cwd=self.work, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -295,7 +297,7 @@ def check_case(case, fabric):
 
 def slow_node():
     """Answers init, says nothing afterwards: a run that stays in its middle for seconds."""
-    return Case("slow", children(FORK, 3) + "init()\nhear()\nhang()", "")
+    return Case("slow", "for i in range(3): child()\ninit()\nhear()\nhang()", "")
 
 
 def check_signal(fabric, sig, workers, group):
@@ -422,6 +424,7 @@ def main():
             for line in bad if outcome == "failed" else []:
                 print(textwrap.indent(line, "          "), flush=True)
 
+    children_program()  # before there are threads
     checks = [c for c in all_checks() if not options.names or any(n in c[0] for n in options.names)]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(one, checks))
