@@ -19,7 +19,8 @@ class Store:
         self.sessions = saved["sessions"]  # session -> [highest seq, its answer]
 
     def save(self):
-        return {"map": [[key, value] for key, value in self.map.items()], "sessions": self.sessions}
+        # a copy: a snapshot that is sent later must not know of later requests
+        return {"map": [[key, value] for key, value in self.map.items()], "sessions": dict(self.sessions)}
 
     def apply(self, op):
         """The answer to an operation; None for one that its client no longer waits for."""
