@@ -478,8 +478,7 @@ bool play_sock_flush(struct play *p, struct sock *s, int64_t limit_ms)
 
 struct stall {
 	struct sock *s;
-	uint64_t sent;
-	int arrived;       /* bytes in the kernel's receive buffer */
+	uint64_t moved;
 	int64_t since_ns, stall_ns;
 };
 
@@ -490,14 +489,18 @@ static int bytes_arrived(const struct sock *s)
 	return s->fd >= 0 && ioctl(s->fd, FIONREAD, &n) == 0 ? n : 0;
 }
 
+uint64_t play_sock_moved(const struct sock *s)
+{
+	return s->sent + (uint64_t)bytes_arrived(s);
+}
+
 static bool is_stalled(void *arg)
 {
 	struct stall *st = arg;
 	int64_t now = clock_ns();
-	int arrived = bytes_arrived(st->s);
-	if (st->s->sent != st->sent || arrived != st->arrived) {
-		st->sent = st->s->sent;
-		st->arrived = arrived;
+	uint64_t moved = play_sock_moved(st->s);
+	if (moved != st->moved) {
+		st->moved = moved;
 		st->since_ns = now;
 	}
 	return st->s->state == SOCK_BROKEN || now - st->since_ns >= st->stall_ns;
@@ -505,7 +508,7 @@ static bool is_stalled(void *arg)
 
 void play_sock_stall(struct play *p, struct sock *s, int64_t stall_ms, int64_t limit_ms)
 {
-	struct stall st = { s, s->sent, bytes_arrived(s), clock_ns(), stall_ms * NS_PER_MS };
+	struct stall st = { s, play_sock_moved(s), clock_ns(), stall_ms * NS_PER_MS };
 	play_sock_wait(p, is_stalled, &st, limit_ms);
 	if (sock_queued(s) > 0)
 		tell(p, s, "can send no more for now: %zu bytes wait", sock_queued(s));

@@ -44,6 +44,8 @@ bool play_sock_flush(struct play *, struct sock *, int64_t limit_ms);
 /* For a connection that is held: waits until for stall_ms nothing goes out and nothing arrives. Then all buffers
  * on the way are full, or the node has nothing more to say. */
 void play_sock_stall(struct play *, struct sock *, int64_t stall_ms, int64_t limit_ms);
+/* Bytes of it that have moved so far, in both directions: those that a stalled one waits for. */
+uint64_t play_sock_moved(const struct sock *);
 /* Waits until n bytes are kept; false when the connection ended first, or no byte came for idle_ms. */
 bool play_sock_recv(struct play *, struct sock *, size_t n, int64_t idle_ms);
 /* Waits until a newline is kept. Likewise. */
