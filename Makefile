@@ -105,7 +105,7 @@ test: deps-test ## install what is missing, build, and run the tests (under two 
 	@$(MAKE) --no-print-directory -j2 programs
 	@BUILD=$(BUILD) python3 tests/suites.py quick
 
-test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers, hostile nodes, 50 seeds (half an hour)
+test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers, hostile nodes, 20 seeds (half an hour)
 	@$(MAKE) --no-print-directory -j2 programs
 	@$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=build-asan programs
 	@$(MAKE) --no-print-directory fuzzers
