@@ -17,6 +17,7 @@ want pkg-config command -v pkg-config
 want libsqlite3-dev library sqlite3
 want libjansson-dev library jansson
 want libmd4c-dev library md4c
+want libcurl4-openssl-dev library libcurl
 case $1 in try | test | all) want python3 command -v python3 ;; esac
 case $1 in test | all)
 	want libcmocka-dev library cmocka
