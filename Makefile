@@ -71,6 +71,17 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
+# --- the agent of the docker fabric: one static program, so that it runs in any image ---
+AGENT_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard docker/*.c) $(addprefix core/,arena.c base.c child.c event.c fault.c lanes.c link.c proto.c))
+$(BUILD)/docker/dlab-agent: $(AGENT_OBJ)
+	$(call say,LINK,$@)$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -lm
+
+.PHONY: image
+IMAGE_BASE = $(if $(BASE),--build-arg BASE=$(BASE))
+image: $(BUILD)/docker/dlab-agent ## build the image of the docker fabric (BASE=IMAGE: from another than debian:bookworm-slim)
+	cp docker/Dockerfile $(BUILD)/docker/image.Dockerfile
+	cd $(BUILD)/docker && tar -c image.Dockerfile dlab-agent | docker build -q -f image.Dockerfile $(IMAGE_BASE) -t dlab-agent:$(VERSION) -
+
 # --- tests ---
 REPLAYS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/replay_fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
