@@ -16,10 +16,10 @@ class Store:
     def __init__(self, saved=None):
         saved = saved or {"map": [], "sessions": {}}
         self.map = {key: value for key, value in saved["map"]}
-        self.sessions = saved["sessions"]  # session -> [highest seq, its answer]
+        self.sessions = dict(saved["sessions"])  # session -> [highest seq, its answer]
 
     def save(self):
-        return {"map": [[key, value] for key, value in self.map.items()], "sessions": self.sessions}
+        return {"map": [[key, value] for key, value in self.map.items()], "sessions": dict(self.sessions)}
 
     def apply(self, op):
         """The answer to an operation; None for one that its client no longer waits for."""
