@@ -8,6 +8,7 @@
 
 #include "docker_api.h"
 #include "fabric.h"
+#include "shape.h"
 
 enum { POD_MEMORY_MB = 512, POD_DISK_MB = 256, POD_TMP_MB = 64, POD_PROCESSES = 256, POD_FILES = 16384, POD_PORT = 4711 };
 
@@ -33,6 +34,8 @@ void pods_close(struct pods *);
 bool pods_out_of_memory(struct pods *, int node);
 /* "POST kill" and its like for the learner's container of every node in the set; waits. */
 int pods_each(struct pods *, lane_set nodes, const char *verb, struct err *);
+/* What the engine's kernel can do, asked of a container of its own. */
+int pods_probe(struct docker *, struct shaping *, struct err *);
 /* The image of the agents: "dlab-agent:0.1.0". */
 const char *pods_agent_image(void);
 

@@ -16,6 +16,7 @@
 
 #include "node.h"
 #include "pod.h"
+#include "shape.h"
 
 enum { POLLS = 9, BACKLOG_OF_CONNECTIONS = 4, COPY_ROOM = 65536, CONTROL_MAX = 4 << 20 };
 
@@ -279,12 +280,41 @@ static int tables_main(const char *folder)
 	return write_table(folder, "exponential", exponential) == 0 && write_table(folder, "uniform", uniform) == 0 ? 0 : 1;
 }
 
+/* --- what this kernel can do --- */
+
+static int try_script(struct tool *t, const char *name, const char *script)
+{
+	char id[24];
+	int status;
+	struct slice said;
+	char *words = xasprintf("0 %s %s", name, script);
+	tool_add(t, slice_of(words));
+	free(words);
+	while (!tool_read(t, id, &status, &said))
+		;
+	return status;
+}
+
+/* A line each: the name, and 0 when it can be done. */
+static int probe_main(void)
+{
+	struct tool t;
+	tool_init(&t);
+	printf("nft %d\n", try_script(&t, "nft", "table inet dlab { chain in { type filter hook input priority 0; }\n}\ndelete table inet dlab"));
+	printf("netem %d\n", try_script(&t, "tc", shape_probe_netem()));
+	try_script(&t, "tc", "qdisc del dev lo root");
+	printf("doubles %d\n", try_script(&t, "tc", shape_probe_doubles()));
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 7 && strcmp(argv[1], "pod") == 0)
 		return pod_main(argv + 2);
 	if (argc >= 3 && strcmp(argv[1], "node") == 0)
 		return node_main(argv + 2);
+	if (argc == 2 && strcmp(argv[1], "probe") == 0)
+		return probe_main();
 	if (argc == 3 && strcmp(argv[1], "tables") == 0)
 		return tables_main(argv[2]);
 	fprintf(stderr, "dlab-agent belongs to the containers that dlab starts: dlab test LAB --fabric docker\n");
