@@ -621,10 +621,10 @@ static void shape_node(struct fabric *f, int node)
 {
 	struct docker_node *n = &f->node[node];
 	struct buf nft = BUF_EMPTY, tc = BUF_EMPTY;
-	if (f->shaping.nft) {
-		shape_print_nft(&nft, &n->shape, &f->shaping, f->router.link);
+	if (f->shaping.nft && (shape_print_nft(&nft, &n->shape, &f->shaping, f->router.link) || n->nft.n))
 		run_if_changed(f, node, "nft", &n->nft, &nft);
-	}
+	else
+		buf_done(&nft);
 	shape_print_tc(&tc, &n->shape, &f->shaping, f->router.link);
 	run_if_changed(f, node, "tc", &n->tc, &tc);
 }
@@ -664,6 +664,8 @@ static int probe_all(struct fabric *f, struct err *e)
 			ask_tool(f, i, "nft", buf_as_slice(&base));
 	}
 	buf_done(&base);
+	if (only && !*only)
+		only = NULL;
 	f->shaping.netem = !only && probe(f, "tc", slice_of(shape_probe_netem()), &tool);
 	f->shaping.netem_doubles = f->shaping.netem && probe(f, "tc", slice_of(shape_probe_doubles()), &tool);
 	if (!f->shaping.netem_doubles) /* what a probe that failed half-way has left */

@@ -24,20 +24,23 @@ void shape_print_base(struct buf *b, const struct shape *s)
 		"chain out { type filter hook output priority 0; policy drop;\noifname \"lo\" accept\nip daddr { ");
 	for (int i = 0; i < s->lanes->nodes; i++)
 		buf_printf(b, "%s%s", i ? ", " : "", s->address[i]);
-	buf_str(b, " } accept\n} }\n");
+	buf_str(b, " } accept\n}\n}\n");
 }
 
-void shape_print_nft(struct buf *b, const struct shape *s, const struct shaping *how, const struct link *link)
+bool shape_print_nft(struct buf *b, const struct shape *s, const struct shaping *how, const struct link *link)
 {
+	bool drops = false;
 	buf_str(b, "table inet dlab\ndelete table inet dlab\ntable inet dlab {\nchain in { type filter hook input priority 0; policy accept;\n");
 	for (int i = 0; i < s->lanes->nodes; i++) {
 		uint32_t loss = i == s->me || how->netem ? 0 : link_rule(link, i, s->me).loss_million;
-		if (link_is_cut(link, i, s->me))
+		if (link_is_cut(link, i, s->me) || loss >= 1000000)
 			buf_printf(b, "ip saddr %s drop\n", s->address[i]);
 		else if (loss)
 			buf_printf(b, "ip saddr %s numgen random mod 1000000 < %u drop\n", s->address[i], loss);
+		drops |= loss || link_is_cut(link, i, s->me);
 	}
-	buf_str(b, "} }\n");
+	buf_str(b, "}\n}\n");
+	return drops;
 }
 
 /* --- netem --- */

@@ -30,8 +30,8 @@ struct shape {
 unsigned shape_agent_kinds(const struct shaping *);
 /* The node may speak to its peers only. */
 void shape_print_base(struct buf *, const struct shape *);
-/* Cuts and, without netem, losses: one atomic script that can be repeated. */
-void shape_print_nft(struct buf *, const struct shape *, const struct shaping *, const struct link *);
+/* Cuts and, without netem, losses: one atomic script that can be repeated. False: nothing is dropped by it. */
+bool shape_print_nft(struct buf *, const struct shape *, const struct shaping *, const struct link *);
 /* What netem does to messages to every peer. Nothing is written when nothing was ever shaped. */
 void shape_print_tc(struct buf *, struct shape *, const struct shaping *, const struct link *);
 /* Scripts that fail where netem is missing, or may not double beside another netem. */
