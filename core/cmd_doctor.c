@@ -253,8 +253,8 @@ static void check_shaping(struct checkup *c, struct docker *d)
 		return;
 	}
 	shape_print_status(&b, &s);
-	REPORT(c, s.nft && s.netem && s.netem_doubles ? GOOD : WEAK, "shaping",
-		"nothing is lost: the agents do it instead. For netem, a kernel with sch_netem (`modprobe sch_netem`)", "%s", buf_cstr(&b));
+	REPORT(c, s.nft && s.netem ? GOOD : WEAK, "shaping", s.netem ? "the agents cut instead: load nf_tables (`modprobe nf_tables`)" :
+		"the agents delay instead; for netem, a kernel with sch_netem (`modprobe sch_netem`)", "%s", buf_cstr(&b));
 	buf_done(&b);
 }
 

@@ -86,6 +86,7 @@ def main():
             if len(sys.argv) > 1 and sys.argv[1] == "slow" and me == "n2":
                 time.sleep(0.3)
             if len(sys.argv) > 1 and sys.argv[1] == "slow" and me == "n1":
+                time.sleep(0.1)  # n2 has been started by now, and not answered yet
                 send("n2", {"type": "early"})
             send(message["src"], {"type": "init_ok", "in_reply_to": body["msg_id"]})
         elif kind == "do":
