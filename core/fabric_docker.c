@@ -30,7 +30,7 @@ enum {
 	LAG_MS = 3,
 	LOOK_EVERY_MS = 50,
 	HELLO_LIMIT_MS = 60000,
-	ACT_LIMIT_MS = 15000,     /* for a tool, a kill, a pause */
+	ACT_LIMIT_MS = 60000,     /* for a tool, a kill, a pause */
 	UP_LIMIT_MS = 60000,      /* for a node's container */
 	SHUT_WAIT_MS = 1000,
 	GRACE_MS = 300,           /* how long beyond its delay a message may take */

@@ -18,7 +18,7 @@ BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 MODULES = ("json", "dataclasses.py")
 LIMIT_S = 900
 CASES = ["*latency_is_one_way", "*loss_is_as_asked", "*doubled", "*overtaken", "*rate*", "*cut*", "*heal*"]
-LABS = [("broadcast", "partition"), ("broadcast", "loss"), ("raft", "elect-again"), ("raft", "persist-all")]
+LABS = [("broadcast", "loss"), ("raft", "log-follower")]
 COUNT = len(CASES) + len(LABS) + 1
 
 INSIDE = r"""
