@@ -292,7 +292,7 @@ static void presume_lost(struct fabric *f, int src)
 		struct wire *w = &s->wire[i];
 		if (!w->settled && w->give_up_ns <= f->now) {
 			w->settled = true;
-			push_wire(f, src, w, EVENT_DROP, presumed_reason(f, src, w));
+			push_wire(f, src, w, EVENT_DROP, (int)presumed_reason(f, src, w));
 		}
 		if (i == s->open && w->settled)
 			s->open++;
