@@ -296,7 +296,7 @@ static int check_folders(const struct pods *p, struct err *e)
 
 /* Calls for every pod, waited for together. */
 struct calls {
-	struct docker_call call[2 * NODES_MAX];
+	struct docker_call call[NODES_MAX];
 	size_t n;
 };
 
@@ -321,21 +321,65 @@ static int make_agents(struct pods *p, struct calls *c, struct err *e)
 	return 0;
 }
 
-static int start_agents(struct pods *p, struct calls *c, struct err *e)
+/* One pod on its way up: the agent's container starts while the learner's is made, which starts when both are done. */
+struct rise {
+	struct docker_call agent, make, start;
+	bool starting;
+};
+
+static void rise_begin(struct pods *p, struct rise *r, int node)
 {
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
-		docker_send(p->docker, &c->call[c->n++], "POST", NULL, "/containers/%s/start", p->pod[i].agent);
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
-		docker_send(p->docker, &c->call[c->n++], "POST", node_body(p, i), "/containers/create?name=%s", p->pod[i].name);
-	return finish(p, c, e) == 0 ? 0 : err_wrap(e, "cannot make the nodes' containers");
+	docker_send(p->docker, &r->agent, "POST", NULL, "/containers/%s/start", p->pod[node].agent);
+	docker_send(p->docker, &r->make, "POST", node_body(p, node), "/containers/create?name=%s", p->pod[node].name);
 }
 
-/* They come up, and wait until their node is wanted. */
-static int start_nodes(struct pods *p, struct calls *c, struct err *e)
+/* 1: it is up; 0: not yet. */
+static int rise_step(struct pods *p, struct rise *r, int node, struct err *e)
 {
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
-		docker_send(p->docker, &c->call[c->n++], "POST", NULL, "/containers/%s/start", p->pod[i].name);
-	return finish(p, c, e) == 0 ? 0 : err_wrap(e, "cannot start the nodes' containers");
+	if (r->starting)
+		return !r->start.done ? 0 : docker_check(&r->start, e) == 0 ? 1 : err_wrap(e, "cannot start a node's container");
+	if (!r->agent.done || !r->make.done)
+		return 0;
+	if (docker_check(&r->agent, e) != 0)
+		return err_wrap(e, "cannot start an agent's container");
+	if (docker_check(&r->make, e) != 0)
+		return err_wrap(e, "cannot make a node's container");
+	docker_send(p->docker, &r->start, "POST", NULL, "/containers/%s/start", p->pod[node].name);
+	r->starting = true;
+	return 0;
+}
+
+static int rise_all(struct pods *p, struct rise *r, struct err *e)
+{
+	int n = p->cluster->lanes->nodes;
+	for (int i = 0; i < n; i++)
+		rise_begin(p, &r[i], i);
+	for (int up = 0; up < n;) {
+		up = 0;
+		for (int i = 0; i < n; i++) {
+			int one = rise_step(p, &r[i], i, e);
+			if (one < 0)
+				return -1;
+			up += one;
+		}
+		if (up < n && docker_step(p->docker, NULL, 0, 1000, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int start_pods(struct pods *p, struct err *e)
+{
+	int n = p->cluster->lanes->nodes;
+	struct rise *r = xcalloc((size_t)n, sizeof *r);
+	int rc = rise_all(p, r, e);
+	for (int i = 0; i < n; i++) {
+		docker_call_done(&r[i].agent);
+		docker_call_done(&r[i].make);
+		docker_call_done(&r[i].start);
+	}
+	free(r);
+	return rc;
 }
 
 static void name_all(struct pods *p)
@@ -361,9 +405,7 @@ static int make_all(struct pods *p, struct err *e)
 	if (rc == 0)
 		rc = make_agents(p, c, e);
 	if (rc == 0)
-		rc = start_agents(p, c, e);
-	if (rc == 0)
-		rc = start_nodes(p, c, e);
+		rc = start_pods(p, e);
 	free(c);
 	return rc;
 }
