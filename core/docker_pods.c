@@ -468,10 +468,14 @@ int pods_probe(struct docker *d, struct shaping *s, struct err *e)
 	const char *id = json_get_string(made, "Id", "");
 	int fd = docker_attach(d, id, e);
 	int rc = fd < 0 ? -1 : docker_do(d, "POST", NULL, NULL, e, "/containers/%s/start", id);
-	if (rc == 0)
+	if (rc == 0) {
+		struct err ignored; /* when it is gone already */
 		read_all(fd, &said);
-	else
-		docker_do(d, "DELETE", NULL, NULL, e, "/containers/%s?force=1", id);
+		docker_do(d, "POST", NULL, NULL, &ignored, "/containers/%s/wait?condition=removed", id);
+	} else {
+		struct err ignored;
+		docker_do(d, "DELETE", NULL, NULL, &ignored, "/containers/%s?force=1", id);
+	}
 	if (fd >= 0)
 		close(fd);
 	json_decref(made);
