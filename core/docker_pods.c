@@ -388,8 +388,9 @@ static void name_all(struct pods *p)
 	snprintf(p->run, sizeof p->run, "dlab-%ld-%06llx", (long)getpid(), (unsigned long long)(id & 0xffffff));
 	p->token = rng_derive(id, 1);
 	for (int i = 0; i < p->cluster->lanes->nodes; i++) {
-		snprintf(p->pod[i].name, sizeof p->pod[i].name, "%.40s-%.12s", p->run, lane_name(p->cluster->lanes, i));
-		snprintf(p->pod[i].agent, sizeof p->pod[i].agent, "%s-agent", p->pod[i].name);
+		const char *node = lane_name(p->cluster->lanes, i);
+		snprintf(p->pod[i].name, sizeof p->pod[i].name, "%.40s-%.12s", p->run, node);
+		snprintf(p->pod[i].agent, sizeof p->pod[i].agent, "%.40s-%.12s-agent", p->run, node);
 		p->pod[i].control = -1;
 	}
 }
