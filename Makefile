@@ -4,7 +4,7 @@
 BUILD ?= build
 CC ?= cc
 PREFIX ?= /usr/local
-PKGS = sqlite3 jansson md4c
+PKGS = sqlite3 jansson md4c libcurl
 TEST_PKGS = cmocka
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
@@ -25,7 +25,7 @@ endif
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -I$(BUILD) \
 	-DDLAB_TESTS='"$(abspath tests)"' -DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
-ifneq ($(filter-out help clean uninstall layers try test test-all check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean uninstall layers try test test-all test-docker test-docker-netem check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)
 MISSING := $(strip $(foreach p,$(PKGS),$(if $(shell pkg-config --exists $(p) 2>/dev/null && echo y),,$(p))))
 $(if $(MISSING),$(error these libraries are missing: $(MISSING). `make try` or `make test` installs what is needed))
 endif
@@ -71,6 +71,17 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
+# --- the agent of the docker fabric: one static program, so that it runs in any image ---
+AGENT_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard docker/*.c) $(addprefix core/,arena.c base.c child.c event.c fault.c lanes.c link.c proto.c shape.c))
+$(BUILD)/docker/dlab-agent: $(AGENT_OBJ)
+	$(call say,LINK,$@)$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -lm
+
+.PHONY: image
+IMAGE_BASE = $(if $(BASE),--build-arg BASE=$(BASE))
+image: $(BUILD)/docker/dlab-agent ## build the image of the docker fabric (BASE=IMAGE: from another than debian:bookworm-slim)
+	cp docker/Dockerfile $(BUILD)/docker/image.Dockerfile
+	cd $(BUILD)/docker && tar -c image.Dockerfile dlab-agent | docker build -q -f image.Dockerfile $(IMAGE_BASE) -t dlab-agent:$(VERSION) -
+
 # --- tests ---
 REPLAYS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/replay_fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/fuzz_%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -91,8 +102,8 @@ fuzzers:
 	@for f in $(notdir $(FUZZERS)); do echo "  FUZZ   $$f"; clang -pie -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/$$f \
 		$(FUZZ_BUILD)/tests/fuzz/$$f.o $(FUZZ_BUILD)/libdlab.a $(LIBS) || exit 1; done
 
-.PHONY: deps-build deps-try deps-test deps-all programs fuzzers
-deps-build deps-try deps-test deps-all: deps-%:
+.PHONY: deps-build deps-try deps-test deps-all deps-docker programs fuzzers
+deps-build deps-try deps-test deps-all deps-docker: deps-%:
 	@CC="$(CC)" tests/install.sh $*
 
 programs: $(TESTS) $(REPLAYS) $(BUILD)/dlab
@@ -110,6 +121,15 @@ test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers
 	@$(MAKE) --no-print-directory -j2 SANITIZE=address,undefined BUILD=build-asan programs
 	@$(MAKE) --no-print-directory fuzzers
 	@BUILD=$(BUILD) python3 tests/suites.py all
+
+.PHONY: test-docker test-docker-netem
+test-docker: deps-docker ## the docker fabric with real containers (it starts an engine where none runs; four minutes)
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent
+	@BUILD=$(BUILD) python3 tests/docker/run.py
+
+test-docker-netem: deps-docker ## the same links by a kernel with netem, in a small virtual machine (skipped where its tool is missing)
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent $(BUILD)/tests/bench/node_broadcast $(BUILD)/tests/bench/node_raft
+	@BUILD=$(BUILD) python3 tests/docker/netem.py
 
 unit: programs ## the unit tests alone
 	@BUILD=$(BUILD) python3 tests/suites.py quick --only test_

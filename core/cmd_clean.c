@@ -1,5 +1,5 @@
-/* cmd_clean.c - `dlab clean`: removes what runs leave: their files in .dlab/runs, and folders of nodes whose harness
- * was killed. A folder that a living run uses is locked by it (run.c), and is left alone. */
+/* cmd_clean.c - `dlab clean`: removes what runs leave: their files in .dlab/runs, and folders, containers, networks and
+ * volumes of runs whose harness was killed. A folder that a living run uses is locked by it (run.c), and is left alone. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "docker_sweep.h"
 #include "files.h"
 #include "scratch.h"
 #include "workspace.h"
@@ -225,6 +226,26 @@ static void clean_scratch(struct cleaning *c, const char *place)
 	free(tmp);
 }
 
+/* Containers, networks and volumes of runs that were killed, their guard too. Without an engine there are none. */
+static void clean_docker(struct cleaning *c)
+{
+	struct docker_swept n = { 0 };
+	struct err e;
+	struct docker *d = docker_open(&e);
+	if (!d)
+		return;
+	if (docker_sweep(d, c->dry, &n, &e) != 0) {
+		fprintf(stderr, "dlab: %s\n", e.text);
+		c->failures++;
+	}
+	docker_close(d);
+	int all = n.containers + n.networks + n.volumes;
+	c->things += all;
+	if (all)
+		printf("%s %d container%s, %d network%s, %d volume%s in Docker.\n", c->dry ? "Would remove" : "Removed", n.containers,
+			n.containers == 1 ? "" : "s", n.networks, n.networks == 1 ? "" : "s", n.volumes, n.volumes == 1 ? "" : "s");
+}
+
 static int run(int argc, char **argv)
 {
 	struct cleaning c = { 0 };
@@ -245,6 +266,7 @@ static int run(int argc, char **argv)
 	scratch_places(place);
 	for (int i = 0; place[i]; i++)
 		clean_scratch(&c, place[i]);
+	clean_docker(&c);
 	workspace_close(&w);
 	if (c.things == 0 && !c.failures)
 		printf("Nothing to clean.\n");
@@ -264,7 +286,7 @@ const struct command cmd_clean = {
 	.arguments = "[--all] [--dry-run]",
 	.summary = "Remove the files that runs leave",
 	.help = "Removes the runs of this workspace (.dlab/runs), and folders dlab-* in $TMPDIR (or /dev/shm and /tmp) that belong to\n"
-		"you and that no living process uses. Your programs are not touched.",
+		"you and that no living process uses; in Docker, what killed runs have left (labels org.dlab.*). Your programs are not touched.",
 	.options = options,
 	.run = run,
 };

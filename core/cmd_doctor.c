@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "docker_pods.h"
 #include "fabric.h"
 #include "files.h"
 #include "scratch.h"
@@ -77,7 +78,7 @@ static void check_sim(struct checkup *c)
 
 static void check_faults(struct checkup *c)
 {
-	const struct fabric_ops *const all[] = { &fabric_sim, &fabric_proc };
+	const struct fabric_ops *const all[] = { &fabric_sim, &fabric_proc, &fabric_docker };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		struct buf missing = BUF_EMPTY;
 		for (int k = 0; k < FAULT_KIND_COUNT; k++)
@@ -211,6 +212,65 @@ static void check_programs(struct checkup *c)
 		check_program(c, &programs[i]);
 }
 
+/* --- Docker: dlab does without it, so nothing here is BAD --- */
+
+static bool is_rootless(struct docker *d)
+{
+	struct err ignored;
+	json_t *info = NULL;
+	struct buf b = BUF_EMPTY;
+	if (docker_do(d, "GET", NULL, &info, &ignored, "/info") == 0)
+		json_print(&b, json_get(info, "SecurityOptions"));
+	json_decref(info);
+	bool rootless = strstr(buf_cstr(&b), "rootless") != NULL;
+	buf_done(&b);
+	return rootless;
+}
+
+static void check_engine(struct checkup *c, struct docker *d)
+{
+	struct err e;
+	json_t *version = NULL;
+	if (docker_do(d, "GET", NULL, &version, &e, "/version") != 0)
+		REPORT(c, WEAK, "docker", "restart the engine", "%s", e.text);
+	else
+		REPORT(c, GOOD, "docker", NULL, "engine %s, API %s%s, at %s", json_get_string(version, "Version", "?"), docker_version(d),
+			is_rootless(d) ? ", rootless" : "", docker_socket(d));
+	json_decref(version);
+}
+
+static void check_shaping(struct checkup *c, struct docker *d)
+{
+	struct shaping s;
+	struct err e;
+	struct buf b = BUF_EMPTY;
+	if (docker_do(d, "GET", NULL, NULL, &e, "/images/%s/json", pods_agent_image()) != 0) {
+		REPORT(c, WEAK, "image", "for --fabric docker: `make image` in dlab's folder", "%s is not there", pods_agent_image());
+		return;
+	}
+	if (pods_probe(d, &s, &e) != 0) {
+		REPORT(c, WEAK, "image", "look at the engine's log", "%s does not start: %s", pods_agent_image(), e.text);
+		return;
+	}
+	shape_print_status(&b, &s);
+	REPORT(c, s.nft && s.netem ? GOOD : WEAK, "shaping", s.netem ? "the agents cut instead: load nf_tables (`modprobe nf_tables`)" :
+		"the agents delay instead; for netem, a kernel with sch_netem (`modprobe sch_netem`)", "%s", buf_cstr(&b));
+	buf_done(&b);
+}
+
+static void check_docker(struct checkup *c)
+{
+	struct err e;
+	struct docker *d = docker_open(&e);
+	if (!d) {
+		REPORT(c, WEAK, "docker", "without it, all but --fabric docker works", "%s", e.text);
+		return;
+	}
+	check_engine(c, d);
+	check_shaping(c, d);
+	docker_close(d);
+}
+
 /* --- the terminal --- */
 
 static void check_terminal(struct checkup *c)
@@ -293,6 +353,7 @@ static void check_all(struct checkup *c)
 	check_proc_folder(c);
 	check_limits(c);
 	check_programs(c);
+	check_docker(c);
 	check_terminal(c);
 	check_tmp(c);
 	check_state(c);

@@ -27,7 +27,7 @@ enum { NODES_DEFAULT = 3, SLICE_MS = 20, PENDING_MAX = 100, STEP_LIMIT_MS = 1000
 
 struct options {
 	int64_t nodes, first, latency_ms;
-	const char *fabric;
+	const char *fabric, *image;
 };
 
 /* Everything of one free play. */
@@ -56,7 +56,10 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		return cmd_number(&cmd_run, o->name, value, 0, 1, &x->first);
 	if (strcmp(o->name, "latency") == 0)
 		return cmd_number(&cmd_run, o->name, value, 0, LATENCY_MAX_MS, &x->latency_ms);
-	x->fabric = value;
+	if (strcmp(o->name, "image") == 0)
+		x->image = value;
+	else
+		x->fabric = value;
 	return 0;
 }
 
@@ -524,7 +527,7 @@ static int play(const struct options *o, const struct fabric_ops *fabric, const 
 	test.nodes = (int)o->nodes;
 	if (o->latency_ms >= 0) /* a network that is all zero would be the default */
 		test.network = (struct network){ .mean_ns = o->latency_ms ? o->latency_ms * NS_PER_MS : 1 };
-	struct run_spec spec = { .lab = &lab_free, .test = &test, .fabric = fabric, .argv = argv, .cwd = cwd,
+	struct run_spec spec = { .lab = &lab_free, .test = &test, .fabric = fabric, .argv = argv, .cwd = cwd, .image = o->image,
 		.seed = 1, .first = (int)o->first, .core = -1, .store_path = path, .real_limit_ns = INT64_MAX, .watch = show_event,
 		.watch_ctx = &s };
 	int rc = block_signals(&s, &e) != 0 || jobs_run_one(&spec, &result, &e, NULL, NULL) != 0 ? cmd_world(&e) : 0;
@@ -564,7 +567,9 @@ static int run(int argc, char **argv)
 		return rc < 0 ? EXIT_PASSED : rc;
 	const struct fabric_ops *fabric = fabric_find(o.fabric);
 	if (!fabric)
-		return cmd_usage(&cmd_run, "there is no fabric \"%s\": proc or sim", o.fabric);
+		return cmd_usage(&cmd_run, "there is no fabric \"%s\": proc, sim or docker", o.fabric);
+	if (o.image && fabric != &fabric_docker)
+		return cmd_usage(&cmd_run, "--image is for --fabric docker");
 	if (words.n > 1)
 		return cmd_usage(&cmd_run, "one lab at a time, please; \"%s\" is one word too many", words.word[1]);
 	if (workspace_open(&w, &e) != 0)
@@ -585,7 +590,9 @@ static int run(int argc, char **argv)
 
 static const struct cmd_option options[] = {
 	{ "nodes", 'n', "N", "how many nodes (default 3)", NULL },
-	{ "fabric", 'f', "NAME", "proc (real processes, time goes on; default) or sim (time stands still between commands)", "proc sim" },
+	{ "fabric", 'f', "NAME", "proc (real processes, time goes on; default), docker (containers) or sim (time stands still between commands)",
+		"proc sim docker" },
+	{ "image", 0, "IMAGE", "docker: run the nodes in this image (default: dlab's own, a Debian with Python)", NULL },
 	{ "count-from", 0, "N", "the first node is n1 (default) or n0", "0 1" },
 	{ "latency", 0, "MS", "every message between nodes takes MS (default: 1 ms on average)", NULL },
 	{ 0 },

@@ -17,7 +17,7 @@ extern const struct command cmd_test;
 enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
 
 struct options {
-	const char *test, *fabric, *json, *junit;
+	const char *test, *fabric, *image, *json, *junit;
 	int64_t seed, seeds, jobs, first;
 	bool check_determinism, keep_all, first_failure;
 	struct skip_set skip;
@@ -37,6 +37,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->test = value;
 	else if (strcmp(o->name, "fabric") == 0)
 		x->fabric = value;
+	else if (strcmp(o->name, "image") == 0)
+		x->image = value;
 	else if (strcmp(o->name, "json") == 0)
 		x->json = value;
 	else if (strcmp(o->name, "junit") == 0)
@@ -132,7 +134,7 @@ struct plan {
 static void fill_job(struct plan *p, struct job *j, const struct test *t, uint64_t seed)
 {
 	const struct options *o = p->options;
-	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd,
+	j->spec = (struct run_spec){ .lab = p->lab, .test = t, .fabric = p->fabric, .argv = p->argv, .cwd = p->cwd, .image = o->image,
 		.seed = seed, .first = (int)o->first, .core = -1, .skip = o->skip,
 		.store_failed_only = o->seeds > 1 && !o->keep_all };
 	j->twice = o->check_determinism;
@@ -325,9 +327,13 @@ static int prepare(struct plan *p, const struct workspace *w, char **after, stru
 	const char *fabric = o->fabric ? o->fabric : p->lab->kind == LAB_SOCKETS ? "proc" : "sim";
 	p->fabric = fabric_find(fabric);
 	if (!p->fabric)
-		return cmd_usage(&cmd_test, "there is no fabric \"%s\": sim or proc", fabric);
+		return cmd_usage(&cmd_test, "there is no fabric \"%s\": sim, proc or docker", fabric);
 	if (p->lab->kind == LAB_SOCKETS && p->fabric->deterministic)
 		return cmd_usage(&cmd_test, "%s speaks over raw sockets, which have no virtual time: use --fabric proc", p->lab->id);
+	if (p->lab->kind == LAB_SOCKETS && p->fabric == &fabric_docker)
+		return cmd_usage(&cmd_test, "%s speaks over raw sockets, which --fabric docker cannot yet: use --fabric proc", p->lab->id);
+	if (o->image && p->fabric != &fabric_docker)
+		return cmd_usage(&cmd_test, "--image is for --fabric docker");
 	if (o->check_determinism && !p->fabric->deterministic)
 		return cmd_usage(&cmd_test, "--check-determinism is for --fabric sim: real time never repeats");
 	if (!skip_is_empty(&o->skip) && (!o->test || !p->fabric->deterministic))
@@ -391,7 +397,9 @@ static int run(int argc, char **argv)
 
 static const struct cmd_option options[] = {
 	{ "test", 't', "TEST", "only this test", "@tests" },
-	{ "fabric", 'f', "NAME", "sim (virtual time, repeatable; default) or proc (real processes, wall clock)", "sim proc" },
+	{ "fabric", 'f', "NAME", "sim (virtual time, repeatable; default), proc (real processes, wall clock) or docker (containers, a real network)",
+		"sim proc docker" },
+	{ "image", 0, "IMAGE", "docker: run the nodes in this image (default: dlab's own, a Debian with Python)", NULL },
 	{ "seed", 's', "N", "the first seed; the same seed gives the same run on sim (default 1)", NULL },
 	{ "seeds", 'n', "N", "how many seeds to run, from the first on (default 1)", NULL },
 	{ "first", 0, "N", "number in the first node's name, 0 or 1 (default 1; nodes written for Maelstrom may count on n0)", "0 1" },
@@ -412,7 +420,7 @@ const struct command cmd_test = {
 	.help = "Starts the node as real processes, plays each test's scenario, judges what happened and says why.\n"
 		"In a workspace (`dlab new`) the command comes from dlab.json, and without LAB it is the lab of the folder you\n"
 		"stand in, or the first that you have not passed. Elsewhere give the command after --.\n"
-		"Exit status: 0 all passed, 1 a test failed, 2 used wrongly, 3 the world failed (no disk, no program).\n"
+		"Exit status: 0 all passed, 1 a test failed, 2 used wrongly, 3 the world failed (no disk, no program, no Docker).\n"
 		"Ctrl-C and SIGTERM end it at once (130 and 143 in a shell); its nodes end and their folder goes, also after SIGKILL.",
 	.completes = "@labs",
 	.options = options,

@@ -37,6 +37,7 @@ struct cluster {
 	int core;                 /* processor to stay on; -1: any */
 	const char *marker;       /* value of DLAB_SESSION in the nodes' environment (guard.h) */
 	struct guard *guard;      /* told of every process; NULL: none */
+	const char *image;        /* docker: what the nodes run in; NULL: the agents' own image */
 	int64_t init_limit_ns;    /* 10 s by default */
 	int64_t step_limit_ns;    /* sim: real time to answer one line, 10 s by default */
 	uint16_t (*type_of)(void *, struct slice type); /* interns a body's type */
@@ -77,7 +78,7 @@ struct fabric_ops {
 	bool deterministic;  /* same seed, same trace */
 };
 
-extern const struct fabric_ops fabric_sim, fabric_proc;
+extern const struct fabric_ops fabric_sim, fabric_proc, fabric_docker;
 /* NULL for a name that nobody has. */
 const struct fabric_ops *fabric_find(const char *name);
 

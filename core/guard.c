@@ -36,7 +36,13 @@ enum {
 struct guard {
 	pid_t pid;
 	int pipe; /* write end */
-	char *folder; /* PATH_MAX bytes, shared with the guard process; empty: none */
+	struct will *will; /* shared with the guard process */
+};
+
+/* What is left to do when the harness has died. */
+struct will {
+	char folder[PATH_MAX];      /* to be removed; empty: none */
+	void (*last)(const char *); /* the guard is a fork of the harness: code stands at the same place in both */
 };
 
 /* --- the list of processes --- */
@@ -546,7 +552,7 @@ void folder_remove(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-static _Noreturn void guard_main(const char *marker, int pipe_end, int harness, const char *folder)
+static _Noreturn void guard_main(const char *marker, int pipe_end, int harness, const struct will *will)
 {
 	guard_detach(pipe_end, harness);
 	char *entry = marker_entry(marker);
@@ -556,8 +562,10 @@ static _Noreturn void guard_main(const char *marker, int pipe_end, int harness, 
 		.entry = entry, .self = process_self(), .announced = t.a, .n_announced = t.n, .doom = guard_doom,
 	};
 	hunt_run(&h, GUARD_LIMIT_MS);
-	if (folder[0] == '/')
-		folder_remove(folder);
+	if (will->folder[0] == '/')
+		folder_remove(will->folder);
+	if (will->last)
+		will->last(marker);
 	_exit(0);
 }
 
@@ -582,14 +590,14 @@ static int pipe_above_standard(int fd[2])
 	return -1;
 }
 
-static pid_t guard_fork(const char *marker, const int fd[2], const char *folder)
+static pid_t guard_fork(const char *marker, const int fd[2], const struct will *will)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int harness = self < 0 ? -1 : fcntl(self, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(fd[1]);
-		guard_main(marker, fd[0], harness, folder);
+		guard_main(marker, fd[0], harness, will);
 	}
 	int saved = errno;
 	if (self >= 0)
@@ -603,30 +611,30 @@ static pid_t guard_fork(const char *marker, const int fd[2], const char *folder)
 struct guard *guard_start(const char *marker, struct err *e)
 {
 	int fd[2];
-	char *folder = mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (folder == MAP_FAILED) {
+	struct will *will = mmap(NULL, sizeof *will, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (will == MAP_FAILED) {
 		err_errno(e, "cannot make the guard's memory");
 		return NULL;
 	}
 	if (pipe_above_standard(fd) != 0) {
 		err_errno(e, "cannot make the guard's pipe");
-		munmap(folder, PATH_MAX);
+		munmap(will, sizeof *will);
 		return NULL;
 	}
-	pid_t pid = guard_fork(marker, fd, folder);
+	pid_t pid = guard_fork(marker, fd, will);
 	if (pid < 0)
 		err_errno(e, "cannot start the guard");
 	close(fd[0]);
 	if (pid < 0) {
 		close(fd[1]);
-		munmap(folder, PATH_MAX);
+		munmap(will, sizeof *will);
 		return NULL;
 	}
 	/* A guard that is stopped must not stop the harness. */
 	fcntl(fd[1], F_SETFL, O_NONBLOCK);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	struct guard *g = xmalloc(sizeof *g);
-	*g = (struct guard){ .pid = pid, .pipe = fd[1], .folder = folder };
+	*g = (struct guard){ .pid = pid, .pipe = fd[1], .will = will };
 	return g;
 }
 
@@ -641,7 +649,12 @@ void guard_announce(struct guard *g, pid_t pid)
 
 void guard_folder(struct guard *g, const char *path)
 {
-	snprintf(g->folder, PATH_MAX, "%s", path ? path : "");
+	snprintf(g->will->folder, sizeof g->will->folder, "%s", path ? path : "");
+}
+
+void guard_last(struct guard *g, void (*fn)(const char *marker))
+{
+	g->will->last = fn;
 }
 
 pid_t guard_pid(const struct guard *g)
@@ -658,6 +671,6 @@ void guard_stop(struct guard *g)
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	close(g->pipe);
-	munmap(g->folder, PATH_MAX);
+	munmap(g->will, sizeof *g->will);
 	free(g);
 }

@@ -31,6 +31,9 @@ void guard_announce(struct guard *, pid_t);
 /* A folder (an absolute path) that the guard removes after the harness has died in mid-run; NULL: there is none any
  * more. One at a time. */
 void guard_folder(struct guard *, const char *path);
+/* What the guard does last after the harness has died, with the marker: for what is no process and no folder. The function
+ * is called in the guard process, which was forked before; NULL: nothing. */
+void guard_last(struct guard *, void (*fn)(const char *marker));
 /* Removes a folder and all that is in it, as far as that is allowed; does not follow links. */
 void folder_remove(const char *path);
 pid_t guard_pid(const struct guard *);

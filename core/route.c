@@ -151,7 +151,7 @@ struct slice router_start(struct router *r, int64_t now, int node)
 	n->log_bytes = 0;
 	n->asked_service = false;
 	n->init_sent_ns = now;
-	char *dir = node_data_dir(r->cluster, node);
+	char *dir = r->data_dir ? xstrdup(r->data_dir) : node_data_dir(r->cluster, node);
 	/* The folder's path differs from run to run; the trace must not, so it holds the init without it. */
 	struct slice traced = init_body(r, node, "");
 	struct slice told = init_body(r, node, dir);
@@ -244,7 +244,7 @@ static bool dlab_timer(struct router *r, int64_t now, int node, const struct env
 	if (!e->name.s || e->after_ms == AFTER_NONE || e->after_ms > TIMER_MS_MAX)
 		return false;
 	int64_t after = e->after_ms == AFTER_NULL ? -1 : e->after_ms;
-	if (!link_timer(r->link, now, node, e->name, after < 0 ? -1 : after * NS_PER_MS))
+	if (r->remote ? r->timer_refused : !link_timer(r->link, now, node, e->name, after < 0 ? -1 : after * NS_PER_MS))
 		return false;
 	router_say(r, now, EVENT_ARM, node, after, e->name);
 	return true;
@@ -286,6 +286,10 @@ static void peer_line(struct router *r, int64_t now, int node, int dst, const st
 	struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
 		.arg = e->in_reply_to, .text = item.body, .type = item.type };
 	router_push(r, &sent);
+	if (r->remote && lane_is_node(r->cluster->lanes, dst)) {
+		r->sent = item.msg;
+		return;
+	}
 	r->node[node].asked_service |= lane_is_service(r->cluster->lanes, dst);
 	if (link_send(r->link, now, &item) == 0)
 		drop(r, now, &item, DROP_LOSS);
@@ -296,6 +300,7 @@ bool router_line(struct router *r, int64_t now, int node, struct slice line)
 	struct envelope e;
 	size_t at;
 	struct route_node *n = &r->node[node];
+	r->sent = 0;
 	if (n->phase == NODE_INIT && n->last_line.n && slice_eq(line, buf_as_slice(&n->last_line))) {
 		router_bad(r, now, node, BAD_ECHO, line);
 		return false;

@@ -49,6 +49,11 @@ struct router {
 	const char *fabric_name;       /* static */
 	bool lockstep;
 	bool live;                     /* wall clock: a paused process buffers by itself, nothing is held */
+	/* Somebody else carries messages between nodes, and keeps the nodes' timers (docker's agents): */
+	bool remote;
+	const char *data_dir;          /* static; where a node sees its folder */
+	bool timer_refused;            /* of the line that router_line is given: it did not set the timer */
+	uint64_t sent;                 /* of the last line: the number of the message to a node; 0: it was none */
 };
 
 void router_init(struct router *, const struct cluster *, const char *fabric_name, bool lockstep, bool live);

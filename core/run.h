@@ -17,6 +17,7 @@ struct run_spec {
 	uint64_t seed;
 	int nodes;              /* 0: the test's own number */
 	int first;              /* number in the first node's name */
+	const char *image;      /* borrowed; docker: what the nodes run in; NULL: dlab's own */
 	int core;               /* processor to stay on, -1 any */
 	const char *marker;     /* borrowed; guard.h */
 	struct guard *guard;    /* borrowed; NULL: none */

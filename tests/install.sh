@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing on Debian or Ubuntu, and says what. usage: install.sh build|try|test|all
+# Installs what is missing on Debian or Ubuntu, and says what. usage: install.sh build|try|test|all|docker
 # As root it calls apt-get; elsewhere it calls it through sudo. With nothing missing it installs nothing.
 set -u
 need=""
@@ -17,11 +17,20 @@ want pkg-config command -v pkg-config
 want libsqlite3-dev library sqlite3
 want libjansson-dev library jansson
 want libmd4c-dev library md4c
-case $1 in try | test | all) want python3 command -v python3 ;; esac
+want libcurl4-openssl-dev library libcurl
+case $1 in try | test | all | docker) want python3 command -v python3 ;; esac
 case $1 in test | all)
 	want libcmocka-dev library cmocka
 	want golang-go command -v go
 	want procps command -v ps
+	;;
+esac
+case $1 in docker)
+	want libcmocka-dev library cmocka
+	want docker.io command -v docker
+	# An engine that somebody else runs will do; without one, root starts its own.
+	[ "$(id -u)" != 0 ] || docker info 2>/dev/null | grep -q 'Server Version' || want docker.io command -v dockerd
+	[ "$(id -u)" != 0 ] || want debootstrap command -v debootstrap
 	;;
 esac
 case $1 in all)

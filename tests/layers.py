@@ -10,11 +10,12 @@ LAYERS = [
     {"base"},
     {"arena", "json", "lanes", "style"},
     {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "scratch"},
-    {"proto", "canon", "child", "text"},
-    {"trace", "link", "services"},
+    {"proto", "canon", "child", "text", "docker_where"},
+    {"trace", "link", "services", "docker_api"},
+    {"docker_sweep", "shape"},
     {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry",
      "workspace", "catalogue"},
-    {"fabric", "route", "progress"},
+    {"fabric", "route", "progress", "docker_pods"},
     {"run", "play", "sock", "workload", "nemesis", "invariant"},
     {"determinism", "jobs", "runfile", "shrink", "replay"},
     {"report", "cmd", "complete"},
@@ -30,9 +31,9 @@ def rank(name):
     if name.startswith("cmd_") or name == "main":
         return len(LAYERS)
     if name.startswith("fabric_"):
-        return 6
+        return LAYERS.index({"fabric", "route", "progress", "docker_pods"})
     if name.startswith("check"):
-        return 5
+        return next(i for i, layer in enumerate(LAYERS) if "check" in layer)
     return None
 
 

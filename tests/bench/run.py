@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ PYTHON_COPY = f"{sys.executable} {ROOT / 'tests/bench/copy_node.py'}"
 PYTHON_ECHO = f"{sys.executable} {ROOT / 'solutions/echo/python/echo.py'}"
 PYTHON_RAFT = [sys.executable, ROOT / "solutions/raft/python/raft.py"]
 RAFT_SEEDS, SOME_RAFT_SEEDS = 200, 10
+IMAGE = "dlab-agent:" + re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M).group(1)
+CLUSTERS, FAULTS, PINGS = 5, 20, 2000
 
 
 class Report:
@@ -129,11 +132,65 @@ def consensus(report, folder):
     report.line(f"{RAFT_SEEDS} seeds of all tests of raft, C, -j 2", f"{took:.0f} s" + ("" if FULL else f", from {count} (BENCH_FULL=1: all)"))
 
 
+def play_docker(folder, nodes, script, *node):
+    """`dlab run` on docker; yields its lines as they come."""
+    with subprocess.Popen([BUILD / "dlab", "run", "-n", str(nodes), "--fabric", "docker", "--latency", "0", "--", *map(str, node)], cwd=folder,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={**os.environ, "COLUMNS": "400"}) as run:
+        run.stdin.write(script)
+        run.stdin.close()
+        yield from run.stdout
+
+
+def first_word(folder):
+    """From `docker run` to the first byte of what it runs."""
+    began = time.monotonic()
+    with subprocess.Popen(["docker", "run", "--rm", "--network", "none", "--entrypoint", "echo", IMAGE, "up"], cwd=folder,
+                          stdout=subprocess.PIPE, text=True) as run:
+        run.stdout.read(1)
+        took = time.monotonic() - began
+    return took
+
+
+def cluster_up(folder, nodes):
+    began, left, took = time.monotonic(), nodes, 0
+    for line in play_docker(folder, nodes, "quit\n", ECHO):
+        left -= "init_ok" in line
+        took = took or (time.monotonic() - began if left == 0 else 0)
+    return took
+
+
+def fault_ms(folder):
+    marks = []
+    script = "n1 echo echo=a\n" + "cut n1 > n2\nheal\n" * FAULTS + "n1 echo echo=b\nquit\n"
+    for line in play_docker(folder, 3, script, ECHO):
+        if "echo_ok" in line:
+            marks.append(time.monotonic())
+    return 1000 * (marks[-1] - marks[0]) / (2 * FAULTS)
+
+
+def containers(report, folder):
+    image = subprocess.run(["docker", "image", "inspect", IMAGE], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False) \
+        if shutil.which("docker") else None
+    if not image or image.returncode != 0:
+        report.line("the docker fabric", "not measured: no Docker engine, or no image (make image)")
+        return
+    os.chmod(folder, 0o755)
+    pairs = [(first_word(folder), cluster_up(folder, 5)) for _ in range(CLUSTERS)]
+    bare, up = (sorted(column)[CLUSTERS // 2] for column in zip(*pairs))
+    report.at_most("five pods up, beside one `docker run`", up / bare, 2.5, f"{up / bare:.2f} times ({1000 * up:.0f} of {1000 * bare:.0f} ms)")
+    ms = fault_ms(folder)
+    report.at_most("a cut or a heal is in force after", ms, 50, f"{ms:.0f} ms")
+    said = "".join(play_docker(folder, 2, f"n1 go count={PINGS}\nquit\n", "python3", ROOT / "tests/bench/pingpong.py"))
+    pods, plain = (float(re.search(name + r"=([\d.]+)", said).group(1)) for name in ("pods", "bare"))
+    report.line("messages a second between two pods", f"{pods:,.0f}, {pods / plain:.2f} of bare UDP ({plain:,.0f})")
+
+
 def main():
     report = Report()
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="dlab-bench-") as name:
-        for part in (steps, store, linear, start, idle, consensus, seeds):
+        for part in (steps, store, linear, start, idle, consensus, seeds, containers):
             part(report, pathlib.Path(name))
     print(f"{report.met} goals met, {report.missed} missed")
 

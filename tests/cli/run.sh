@@ -8,6 +8,7 @@ box=$(mktemp -d)
 trap 'chmod -R u+w "$box"; rm -rf "$box"' EXIT
 mkdir "$box/tmp"
 export TMPDIR=$box/tmp LC_ALL=C.UTF-8 TERM=dumb PAGER=cat
+export DOCKER_HOST=unix:///nowhere/docker.sock # with an engine: tests/docker
 unset NO_COLOR DLAB_HOME DLAB_SESSION
 passed=0 failed=0 output=''
 
@@ -303,6 +304,15 @@ if [ "$(id -u)" != 0 ]; then
 	expect 3 '^!!  .dlab' "$dlab" doctor
 	cd ..; chmod 755 ro
 fi
+
+# --- without Docker ---
+expect 0 '^--  docker +there is no Docker engine at /nowhere/docker.sock' "$dlab" doctor
+expect 3 'there is no Docker engine at /nowhere/docker.sock' "$dlab" test echo --fabric docker -- true
+expect 3 'there is no Docker engine at /nowhere/docker.sock' "$dlab" run --fabric docker -- true
+expect 2 '--image is for --fabric docker' "$dlab" test echo --image x -- true
+expect 2 '--image is for --fabric docker' "$dlab" run --image x -- true
+expect 2 'cannot yet: use --fabric proc' "$dlab" test sockets --fabric docker -- true
+rm -rf .dlab
 
 # --- clean ---
 section

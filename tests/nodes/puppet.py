@@ -1,7 +1,7 @@
 """A node that does what it is told, well or badly: for the contract tests of the fabrics. Without the SDK on purpose.
 
     {"type":"do","steps":[["send","n2",{"type":"hi"}],["raw","text\n"],["log","text"],["exit",3],["signal",11],["sleep",0.1],
-                          ["fork"],["raw_later","text\n"],["mutter","text",times],["long",70000],["close"]]}        answered with do_ok when all is done
+                          ["fork"],["burst","n2",times,pause],["raw_later","text\n"],["mutter","text",times],["long",70000],["close"]]}        answered with do_ok when all is done
     {"type":"seen"}                                                              seen_ok: the types of all that arrived
 """
 import json
@@ -46,6 +46,10 @@ def step(words):
         for _ in range(rest[1]):
             sys.stderr.write(rest[0])
             sys.stderr.flush()
+    elif verb == "burst":
+        for i in range(rest[1]):
+            send(rest[0], {"type": "burst", "i": i})
+            time.sleep(rest[2])
     elif verb == "exit":
         os._exit(rest[0])
     elif verb == "signal":
@@ -82,6 +86,7 @@ def main():
             if len(sys.argv) > 1 and sys.argv[1] == "slow" and me == "n2":
                 time.sleep(0.3)
             if len(sys.argv) > 1 and sys.argv[1] == "slow" and me == "n1":
+                time.sleep(0.1)  # n2 has been started by now, and not answered yet
                 send("n2", {"type": "early"})
             send(message["src"], {"type": "init_ok", "in_reply_to": body["msg_id"]})
         elif kind == "do":

@@ -16,10 +16,10 @@ class Store:
     def __init__(self, saved=None):
         saved = saved or {"map": [], "sessions": {}}
         self.map = {key: value for key, value in saved["map"]}
-        self.sessions = saved["sessions"]  # session -> [highest seq, its answer]
+        self.sessions = dict(saved["sessions"])  # session -> [highest seq, its answer]
 
     def save(self):
-        # a copy: a snapshot that is sent later must not know of later requests
+        # A copy, here and above: a snapshot that is sent later must not know of later requests.
         return {"map": [[key, value] for key, value in self.map.items()], "sessions": dict(self.sessions)}
 
     def apply(self, op):

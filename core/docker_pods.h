@@ -1,0 +1,42 @@
+/* docker_pods.h - the containers of one cluster: a network, and for each node a pod of two containers (docker/pod.h).
+ *
+ * pods_open makes all that can be made before a node is started, side by side; pods_close removes all of it. What the
+ * learner's container may not: gain rights, write outside its folder and /tmp, use more memory, processes or files than the
+ * limits say. The folder where nodes start, and those that the command's words name, are mounted read-only. */
+#ifndef DLAB_DOCKER_PODS_H
+#define DLAB_DOCKER_PODS_H
+
+#include "docker_api.h"
+#include "fabric.h"
+#include "shape.h"
+
+enum { POD_MEMORY_MB = 512, POD_DISK_MB = 256, POD_TMP_MB = 64, POD_PROCESSES = 256, POD_FILES = 16384, POD_PORT = 4711 };
+
+struct pod {
+	char name[64];    /* of the learner's container */
+	char agent[72];   /* its name */
+	int control;      /* the agent's stdin and stdout; -1: closed */
+};
+
+struct pods {
+	const struct cluster *cluster; /* borrowed */
+	struct docker *docker;         /* owned */
+	char run[64];                  /* the network's name, and the beginning of all others */
+	char address[NODES_MAX][16];
+	struct pod pod[NODES_MAX];
+	uint64_t token;
+	bool made;                     /* there is something to remove */
+};
+
+int pods_open(struct pods *, const struct cluster *, struct err *);
+void pods_close(struct pods *);
+/* Whether the engine says that the node was ended for want of memory. */
+bool pods_out_of_memory(struct pods *, int node);
+/* "POST kill" and its like for the learner's container of every node in the set; waits. */
+int pods_each(struct pods *, lane_set nodes, const char *verb, struct err *);
+/* What the engine's kernel can do, asked of a container of its own. */
+int pods_probe(struct docker *, struct shaping *, struct err *);
+/* The image of the agents: "dlab-agent:0.1.0". */
+const char *pods_agent_image(void);
+
+#endif

@@ -1,0 +1,82 @@
+"""A Docker engine for the tests: the one that runs, or one that this starts; and the images that they need."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+BASE = "debian:bookworm-slim"
+START_LIMIT_S, PULL_LIMIT_S, BUILD_LIMIT_S = 60, 60, 600
+
+
+def call(*command, limit=60, **more):
+    try:
+        return subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                              timeout=limit, stdin=subprocess.DEVNULL, errors="replace", **more)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return subprocess.CompletedProcess(command, 125, str(problem))
+
+
+def docker(*words, **more):
+    return call("docker", *words, **more)
+
+
+class Engine:
+    """`missing` says why there is none; it is None when all is there."""
+
+    def __init__(self):
+        self.process = None
+        self.missing = self.start() or self.need_base()
+
+    def start(self):
+        if docker("info").returncode == 0 and "Server Version" in docker("info").stdout:
+            return None
+        if os.geteuid() != 0 or not shutil.which("dockerd"):
+            return "no Docker engine answers, and only root, with docker.io installed, can start one"
+        log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        end = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < end and self.process.poll() is None:
+            if "Server Version" in docker("info").stdout:
+                return None
+            time.sleep(0.2)
+        log.seek(0)
+        words = log.read().decode(errors="replace").strip().splitlines()[-1:]
+        self.stop()
+        return f"dockerd does not start here: {words[0][-300:] if words else 'it says nothing'}"
+
+    def need_base(self):
+        """Pulled, or made as a distribution would make it."""
+        if self.missing_image(BASE) is None or docker("pull", "-q", BASE, limit=PULL_LIMIT_S).returncode == 0:
+            return None
+        if os.geteuid() != 0 or not shutil.which("debootstrap"):
+            return f"the image {BASE} cannot be pulled, and only root, with debootstrap installed, can make it"
+        with tempfile.TemporaryDirectory(prefix="dlab-base-") as folder:
+            made = call("debootstrap", "--variant=minbase", "--include=iproute2,nftables,python3", "bookworm", folder, limit=BUILD_LIMIT_S)
+            if made.returncode != 0:
+                return f"debootstrap cannot make {BASE}: {made.stdout.strip().splitlines()[-1:]}"
+            for package in pathlib.Path(folder, "var/cache/apt/archives").glob("*.deb"):
+                package.unlink()
+            made = call("sh", "-c", f"tar -C {folder} -c . | docker import - {BASE}", limit=BUILD_LIMIT_S)
+            return None if made.returncode == 0 else f"{BASE} cannot be imported: {made.stdout[-300:]}"
+
+    @staticmethod
+    def missing_image(name):
+        return None if docker("image", "inspect", name).returncode == 0 else f"there is no image {name}"
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+
+def left(label="org.dlab.run"):
+    """What of ours there is: containers, networks, volumes."""
+    return [len(docker(*words, "-q", "--filter", f"label={label}").stdout.split())
+            for words in (("ps", "-a"), ("network", "ls"), ("volume", "ls"))]
