@@ -16,7 +16,7 @@ LAYERS = [
      "workspace", "catalogue"},
     {"fabric", "route", "progress"},
     {"run", "play", "sock", "workload", "nemesis", "invariant"},
-    {"determinism", "jobs", "runfile", "shrink", "replay"},
+    {"determinism", "jobs", "runfile", "shrink", "replay", "export"},
     {"report", "cmd", "complete"},
 ]
 LABS_MAY = {"base", "canon", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
@@ -31,6 +31,8 @@ def rank(name):
         return len(LAYERS)
     if name.startswith("fabric_"):
         return 6
+    if name.startswith("export_"):
+        return 8
     if name.startswith("check"):
         return 5
     return None

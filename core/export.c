@@ -1,0 +1,138 @@
+#include "export.h"
+
+#include <stdlib.h>
+
+extern const struct export_format export_json;
+
+/* In the order of the help. */
+const struct export_format *const export_formats[] = {
+	&export_json,
+	NULL
+};
+
+const struct export_format *export_find(const char *name)
+{
+	for (const struct export_format *const *f = export_formats; *f; f++)
+		if (strcmp((*f)->name, name) == 0)
+			return *f;
+	return NULL;
+}
+
+/* --- reading --- */
+
+static int next_page(struct export *x, struct err *e)
+{
+	arena_done(&x->texts);
+	arena_init(&x->texts);
+	x->at = 0;
+	x->page_n = store_page(x->run, x->next, x->page, EXPORT_PAGE, &x->texts, e);
+	if (x->page_n > 0)
+		x->next = x->page[x->page_n - 1].seq + 1;
+	return x->page_n;
+}
+
+const struct event *export_next(struct export *x, struct err *e)
+{
+	if (x->at >= x->page_n && next_page(x, e) <= 0)
+		return NULL;
+	return &x->page[x->at++];
+}
+
+void export_rewind(struct export *x)
+{
+	x->at = x->page_n = 0;
+	x->next = 1;
+}
+
+struct slice export_type(struct export *x, const struct event *e)
+{
+	struct slice *name = &x->types[e->type];
+	if (e->type == 0)
+		return SLICE("");
+	if (!name->s)
+		*name = store_type(x->run, e->type);
+	return *name;
+}
+
+/* --- choosing --- */
+
+static bool in_words(const struct export_words *w, struct slice s)
+{
+	for (int i = 0; i < w->n; i++)
+		if (slice_is(s, w->word[i]))
+			return true;
+	return false;
+}
+
+/* What happened to all stays in the record of one. */
+static bool lane_wanted(const struct export *x, const struct event *e)
+{
+	if (x->ask->nodes.n == 0 || (e->src < 0 && e->dst < 0))
+		return true;
+	return (e->src >= 0 && x->lane[e->src]) || (e->dst >= 0 && x->lane[e->dst]);
+}
+
+/* A message by the type of its body, anything else by its kind; the frame of a run has no type, and stays. */
+static bool type_wanted(struct export *x, const struct event *e)
+{
+	static const bool frame[EVENT_KIND_COUNT] = {
+		[EVENT_FAULT] = true, [EVENT_NOTE] = true, [EVENT_VERDICT] = true, [EVENT_EXIT] = true,
+	};
+	if (x->ask->types.n == 0 || frame[e->kind])
+		return true;
+	struct slice type = slice_of(event_kind_name(e->kind));
+	return in_words(&x->ask->types, e->msg ? export_type(x, e) : type);
+}
+
+bool export_wants(struct export *x, const struct event *e)
+{
+	return e->t_ns >= x->ask->from_ns && e->t_ns <= x->ask->to_ns && lane_wanted(x, e) && type_wanted(x, e);
+}
+
+bool export_takes(struct export *x)
+{
+	bool room = x->shown < x->most;
+	*(room ? &x->shown : &x->left) += 1;
+	return room;
+}
+
+/* --- writing --- */
+
+void export_flush(struct export *x, size_t above)
+{
+	if (x->out.n > above) {
+		fwrite(x->out.s, 1, x->out.n, x->file);
+		x->out.n = 0;
+	}
+}
+
+static int find_lanes(struct export *x, struct err *e)
+{
+	const struct export_words *w = &x->ask->nodes;
+	for (int i = 0; i < w->n; i++) {
+		int lane = lane_find(x->lanes, slice_of(w->word[i]));
+		if (lane < 0)
+			return err_set(e, "--node: nobody in this run is called \"%s\"; its nodes are %s to %s", w->word[i],
+				lane_name(x->lanes, 0), lane_name(x->lanes, x->lanes->nodes - 1));
+		x->lane[lane] = true;
+	}
+	return 0;
+}
+
+int export_run(const struct export_format *f, const struct export_ask *ask, struct store_run *run, FILE *file, uint64_t *shown,
+	uint64_t *left, struct err *e)
+{
+	struct export *x = xcalloc(1, sizeof *x);
+	*x = (struct export){ .ask = ask, .run = run, .lanes = store_lanes(run), .file = file, .next = 1,
+		.most = ask->most ? ask->most : f->most };
+	arena_init(&x->texts);
+	e->text[0] = '\0'; /* export_next says by it whether it failed */
+	int rc = find_lanes(x, e) != 0 ? EXPORT_ASKED_WRONGLY : f->write(x, e);
+	export_flush(x, 0);
+	*shown = x->shown;
+	*left = x->left;
+	arena_done(&x->texts);
+	buf_done(&x->out);
+	free(x);
+	return rc;
+}

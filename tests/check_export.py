@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Is an exported run what its format demands?   check_export.py FORMAT FILE [WORD...]
+
+Each checker knows the rules of the format's readers, not how dlab writes it. Exit status 1 and a sentence when a rule is
+broken. The words are demands on top of it; see the checkers.
+"""
+import json
+import sys
+
+HARMFUL = [(0, 0x1F), (0x7F, 0x9F), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E),
+           (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF)]
+
+
+class Broken(Exception):
+    pass
+
+
+def need(condition, sentence):
+    if not condition:
+        raise Broken(sentence)
+
+
+def read(path):
+    """The text of the file, which must be UTF-8 without anything harmful."""
+    with open(path, "rb") as file:
+        text = file.read().decode("utf-8")
+    for at, c in enumerate(text):
+        need(c in "\n\t" or not any(lo <= ord(c) <= hi for lo, hi in HARMFUL), f"U+{ord(c):04X} at {at}: {text[max(0, at - 40):at]!r}")
+    return text
+
+
+KINDS = set("start ready exit send recv drop call reply arm timer state apply log bad lint pause resume kill fault sock note "
+            "verdict".split())
+EVENT_KEYS = {"seq": int, "t_ns": int, "kind": str, "src": str, "dst": str, "msg": int, "type": str, "why": str, "copy": bool,
+              "arg": int, "cause": int, "body": object, "text": str}
+
+
+def check_json(path, words):
+    lines = read(path).split("\n")
+    need(lines.pop() == "", "the last line has no newline")
+    objects = [json.loads(line) for line in lines]
+    head, events = objects[0], objects[1:]
+    need(head["kind"] == "run" and head["format"] == 1 and head["nodes"], f"the first line is {head}")
+    last, sends = (0, 0), {}
+    for event in events:
+        need(event["kind"] in KINDS, f"an unknown kind: {event}")
+        for key, value in event.items():
+            need(isinstance(value, EVENT_KEYS[key]), f"{key} is {value!r}")
+        need(event["seq"] > last[0] and event["t_ns"] >= last[1], f"out of order: {event}")
+        last = (event["seq"], event["t_ns"])
+        if event["kind"] in ("send", "call", "reply"):
+            sends.setdefault(event["msg"], event)
+        if event["kind"] in ("recv", "drop") and "whole" in words:
+            send = sends[event["msg"]]
+            need((send["src"], send["dst"], send.get("type")) == (event["src"], event["dst"], event.get("type")),
+                 f"{event} is not of {send}")
+    if "whole" in words:
+        need([event["seq"] for event in events] == list(range(1, head["events"] + 1)), "events are missing")
+    return f"{len(events)} events"
+
+
+CHECKERS = {"json": check_json}
+
+
+def main():
+    try:
+        print(CHECKERS[sys.argv[1]](sys.argv[2], sys.argv[3:]))
+    except (Broken, ValueError, KeyError) as wrong:
+        print(f"{sys.argv[2]}: {type(wrong).__name__}: {wrong}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
