@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
-extern const struct export_format export_json;
+#include "rows.h"
+
+extern const struct export_format export_json, export_shiviz;
 
 /* In the order of the help. */
 const struct export_format *const export_formats[] = {
 	&export_json,
+	&export_shiviz,
 	NULL
 };
 
@@ -94,6 +97,103 @@ bool export_takes(struct export *x)
 	bool room = x->shown < x->most;
 	*(room ? &x->shown : &x->left) += 1;
 	return room;
+}
+
+/* --- messages by their numbers --- */
+
+static struct export_slot *index_slot(const struct export_index *x, uint64_t key)
+{
+	size_t at = hash_bytes(0, &key, sizeof key) & (x->cap - 1);
+	while (x->slots[at].key && x->slots[at].key != key)
+		at = (at + 1) & (x->cap - 1);
+	return &x->slots[at];
+}
+
+static void index_grow(struct export_index *x)
+{
+	struct export_index larger = { .n = x->n, .cap = x->cap ? x->cap * 2 : 256 };
+	larger.slots = xcalloc(larger.cap, sizeof *larger.slots);
+	for (size_t i = 0; i < x->cap; i++)
+		if (x->slots[i].key)
+			*index_slot(&larger, x->slots[i].key) = x->slots[i];
+	free(x->slots);
+	*x = larger;
+}
+
+void export_index_put(struct export_index *x, uint64_t key, uint64_t value)
+{
+	assert(key > 0);
+	if (x->n * 2 >= x->cap)
+		index_grow(x);
+	struct export_slot *slot = index_slot(x, key);
+	x->n += slot->key == 0;
+	*slot = (struct export_slot){ key, value };
+}
+
+uint64_t export_index_get(const struct export_index *x, uint64_t key, uint64_t otherwise)
+{
+	const struct export_slot *slot = x->cap && key ? index_slot(x, key) : NULL;
+	return slot && slot->key ? slot->value : otherwise;
+}
+
+void export_index_done(struct export_index *x)
+{
+	free(x->slots);
+	*x = (struct export_index){ 0 };
+}
+
+/* --- saying --- */
+
+static void say_send(struct export *x, struct buf *b, const struct event *e, bool receiving)
+{
+	buf_printf(b, receiving ? "gets from %s: " : "sends %s: ", lane_name(x->lanes, receiving ? e->src : e->dst));
+	rows_print_body(b, e->text);
+}
+
+static void say_end(struct export *x, struct buf *b, const struct event *e)
+{
+	if (e->kind == EVENT_DROP)
+		buf_printf(b, "to %s, %s: ", lane_name(x->lanes, e->dst), drop_text(e->why));
+	else
+		buf_printf(b, "gets from %s%s: ", lane_name(x->lanes, e->src), e->why ? " once more (doubled)" : "");
+	buf_slice(b, export_type(x, e));
+}
+
+/* The words before an event's own text; NULL: none. */
+static const char *words_before(const struct event *e)
+{
+	static const char *const words[EVENT_KIND_COUNT] = {
+		[EVENT_TIMER] = "timer ", [EVENT_STATE] = "state ", [EVENT_APPLY] = "applies ", [EVENT_LOG] = "log: ",
+		[EVENT_LINT] = "note: ", [EVENT_VERDICT] = "verdict: ", [EVENT_READY] = "is ready ", [EVENT_PAUSE] = "paused ",
+		[EVENT_RESUME] = "resumed ", [EVENT_KILL] = "killed ", [EVENT_SOCK] = "socket: ",
+		[EVENT_FAULT] = "fault: ",
+	};
+	return e->kind == EVENT_ARM ? e->arg < 0 ? "stops timer " : "sets timer " : words[e->kind];
+}
+
+static void say_local(struct buf *b, const struct event *e)
+{
+	const char *before = words_before(e);
+	if (e->kind == EVENT_BAD)
+		buf_printf(b, "%s: ", bad_text(e->why));
+	else if (before)
+		buf_str(b, before);
+	if (e->kind == EVENT_STATE || e->kind == EVENT_APPLY)
+		rows_print_body(b, e->text);
+	else
+		buf_slice(b, e->text);
+	if (e->kind == EVENT_ARM && e->arg >= 0)
+		buf_printf(b, " to %lld ms", (long long)e->arg);
+}
+
+void export_say(struct export *x, struct buf *b, const struct event *e, bool receiving)
+{
+	if (e->kind == EVENT_SEND || e->kind == EVENT_CALL || e->kind == EVENT_REPLY)
+		say_send(x, b, e, receiving);
+	else if (e->kind == EVENT_RECV || e->kind == EVENT_DROP)
+		say_end(x, b, e);
+	else
+		say_local(b, e);
 }
 
 /* --- writing --- */

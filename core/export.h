@@ -42,6 +42,15 @@ struct export {
 	uint64_t next;                /* seq after the page */
 };
 
+/* A table from a message's number to a number of the format's own. Numbers of messages in a stranger's file may be
+ * anything, so this grows with how many there are, not with how large they are. All zero: empty. */
+struct export_index {
+	struct export_slot {
+		uint64_t key, value; /* key 0: free */
+	} *slots; /* owned */
+	size_t n, cap;
+};
+
 struct export_format {
 	const char *name, *what; /* static */
 	uint64_t most;           /* without --most */
@@ -69,5 +78,14 @@ bool export_takes(struct export *);
 struct slice export_type(struct export *, const struct event *);
 /* Hands `out` to the file when it has grown. What fails is told at the end. */
 void export_flush(struct export *, size_t above);
+
+void export_index_put(struct export_index *, uint64_t key, uint64_t value); /* key > 0 */
+/* `otherwise` when there is none. */
+uint64_t export_index_get(const struct export_index *, uint64_t key, uint64_t otherwise);
+void export_index_done(struct export_index *);
+
+/* What happened, as a sentence without its subject: "sends n2 gossip values=[3]". Text of nodes stands in it as it is. A
+ * message has two ends; `receiving` chooses the one of the receiver. */
+void export_say(struct export *, struct buf *, const struct event *, bool receiving);
 
 #endif

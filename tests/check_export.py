@@ -5,6 +5,7 @@ Each checker knows the rules of the format's readers, not how dlab writes it. Ex
 broken. The words are demands on top of it; see the checkers.
 """
 import json
+import re
 import sys
 
 HARMFUL = [(0, 0x1F), (0x7F, 0x9F), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E),
@@ -59,7 +60,51 @@ def check_json(path, words):
     return f"{len(events)} events"
 
 
-CHECKERS = {"json": check_json}
+def shiviz_edges(events):
+    """ShiViz's rules for the clocks of one execution (js/model/modelGraph.js), and the edges that it would draw."""
+    hosts = {}
+    for host, clock, sentence in events:
+        need(host in clock, f"the clock of {host} lacks {host}: {clock}")
+        hosts.setdefault(host, []).append((clock, sentence))
+    edges = 0
+    for host, own in hosts.items():
+        need([clock[host] for clock, _ in own] == list(range(1, len(own) + 1)), f"the clock of {host} does not go up by 1 from 1")
+        known = {}
+        for clock, sentence in own:
+            new = set()
+            for other, time in clock.items():
+                need(other in hosts, f"{host}: a host without events, {other}: {sentence}")
+                need(1 <= time <= len(hosts[other]), f"{host}: {other} has no event {time}: {sentence}")
+                need(time >= known.get(other, 0), f"{host}: knowledge of {other} is lost: {sentence}")
+                if other != host and time > known.get(other, 0):
+                    # Who learns of an event knows all that was known there.
+                    there = hosts[other][time - 1][0]
+                    need(all(clock.get(h, 0) >= t for h, t in there.items()), f"{host}: less than {other} knew: {sentence}")
+                    new.add((other, time))
+                known[other] = time
+            # An edge is left out when another of the event's edges implies it.
+            edges += len([e for e in new if not any(hosts[o][t - 1][0].get(e[0]) == e[1] for o, t in new if o != e[0])])
+    return edges
+
+
+def check_shiviz(path, words):
+    """Words: edges=N, events=N (of the log)."""
+    first, second, log = read(path).split("\n", 2)
+    need(second == "", f"the delimiter is {second!r}")
+    named = re.compile(first.replace("(?<", "(?P<"))
+    need({"event", "host", "clock"} <= set(named.groupindex), f"the regular expression lacks a group: {first}")
+    matches = list(named.finditer(log.strip()))
+    need(len(matches) * 2 == log.count("\n"), f"{len(matches)} events in {log.count(chr(10))} lines")
+    events = [(m["host"], json.loads(m["clock"]), m["event"]) for m in matches]
+    edges = shiviz_edges(events)
+    for word in words:
+        name, number = word.split("=")
+        found = {"edges": edges, "events": len(events)}[name]
+        need(found == int(number), f"{found} {name}, not {number}")
+    return f"{len(events)} events, {edges} edges"
+
+
+CHECKERS = {"json": check_json, "shiviz": check_shiviz}
 
 
 def main():

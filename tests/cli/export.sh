@@ -96,6 +96,27 @@ ok "--type" python3 -c 'import json; exit({e.get("type") for e in map(json.loads
 d 0 export tally/cut --as json --from 999999
 ok "an empty window is told" has 'no event of this run is in that window' errors
 
+# --- shiviz ---
+for run in $runs; do
+	for how in "" "--from 0.9 --to 2" "--node n2" "--type tell --type told" "--type told" "--most 7" "--from 0.5 --node n1 --most 50"; do
+		# shellcheck disable=SC2086
+		d 0 export "$run" --as shiviz $how
+		# shellcheck disable=SC2046
+		[ -s errors ] && grep -q 'no event' errors || ok "shiviz: $run $how" checked shiviz out
+	done
+done
+d 0 export tally/cut --as shiviz
+ok "shiviz: a message that is lost" grep -q '^[0-9.]* s to n[0-9], cut: tell$' out
+ok "shiviz: its sender's" bash -c 'grep -A1 ", cut: tell$" out | grep -q "^n[0-9] {"'
+ok "shiviz: what the lab does" bash -c 'grep -A1 " fault: cut " out | grep -q "^lab {\"lab\":"'
+python3 "$root/tests/small_run.py" .dlab/runs/tally.cut.sim.3.db small.db
+d 0 export small.db --as shiviz
+ok "shiviz: as many edges as messages that arrived" checked shiviz out edges=4 events=21
+d 0 export small.db --as shiviz --type b
+ok "shiviz: knowledge goes on through what is left out" checked shiviz out edges=2 events=10
+sed 's/"n1":1/"n1":2/' out > wrong
+ok "the checker sees a wrong clock" bash -c "! python3 '$root/tests/check_export.py' shiviz wrong"
+
 ok "no folder of a node is left" [ -z "$(ls tmp)" ]
 
 echo "$passed passed, $failed failed"
