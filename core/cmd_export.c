@@ -180,13 +180,13 @@ static int run(int argc, char **argv)
 }
 
 static const struct cmd_option options[] = {
-	{ "as", 0, "FORM", "json or shiviz", "json shiviz" },
+	{ "as", 0, "FORM", "json, shiviz or mermaid", "json shiviz mermaid" },
 	{ "output", 'o', "FILE", "write there instead of to stdout", "@files" },
 	{ "from", 0, "S", "from second S of the run on", NULL },
 	{ "to", 0, "S", "up to second S", NULL },
 	{ "node", 0, "NAME", "only what NAME (n2, c1, lin-kv) has to do with; can be repeated", NULL },
 	{ "type", 0, "TYPE", "only messages of this type, or events of this kind (timer, apply); can be repeated", NULL },
-	{ "most", 0, "N", "N events at most (json: all, shiviz: 2000)", NULL },
+	{ "most", 0, "N", "N events at most (json: all, shiviz: 2000, pictures: 60)", NULL },
 	{ 0 },
 };
 
@@ -202,7 +202,10 @@ const struct command cmd_export = {
 		"(JSON) or text, why (of a drop or a bad line), copy (true: a doubled message came again), arg and cause (the seq of\n"
 		"what led to it). A recv has no body: it is that of the send.\n"
 		"`shiviz` is a log for ShiViz: load it there as it is. Line 1 is the regular expression that reads it. Clocks count the\n"
-		"events that were written, so a window is a log of its own. A lost message is an event of its sender.",
+		"events that were written, so a window is a log of its own. A lost message is an event of its sender.\n"
+		"`mermaid` is a sequence diagram for a Markdown page. A picture shows what the verdict rests on and the events around\n"
+		"it; with --from or --to, the first events of that window. Set timers, states and logs are in it only when --type names\n"
+		"them.",
 	.completes = "@runs",
 	.options = options,
 	.run = run,

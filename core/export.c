@@ -3,13 +3,15 @@
 #include <stdlib.h>
 
 #include "rows.h"
+#include "text.h"
 
-extern const struct export_format export_json, export_shiviz;
+extern const struct export_format export_json, export_shiviz, export_mermaid;
 
 /* In the order of the help. */
 const struct export_format *const export_formats[] = {
 	&export_json,
 	&export_shiviz,
+	&export_mermaid,
 	NULL
 };
 
@@ -165,8 +167,7 @@ static const char *words_before(const struct event *e)
 	static const char *const words[EVENT_KIND_COUNT] = {
 		[EVENT_TIMER] = "timer ", [EVENT_STATE] = "state ", [EVENT_APPLY] = "applies ", [EVENT_LOG] = "log: ",
 		[EVENT_LINT] = "note: ", [EVENT_VERDICT] = "verdict: ", [EVENT_READY] = "is ready ", [EVENT_PAUSE] = "paused ",
-		[EVENT_RESUME] = "resumed ", [EVENT_KILL] = "killed ", [EVENT_SOCK] = "socket: ",
-		[EVENT_FAULT] = "fault: ",
+		[EVENT_RESUME] = "resumed ", [EVENT_KILL] = "killed ", [EVENT_SOCK] = "socket: ", [EVENT_FAULT] = "fault: ",
 	};
 	return e->kind == EVENT_ARM ? e->arg < 0 ? "stops timer " : "sets timer " : words[e->kind];
 }
@@ -194,6 +195,24 @@ void export_say(struct export *x, struct buf *b, const struct event *e, bool rec
 		say_end(x, b, e);
 	else
 		say_local(b, e);
+}
+
+void export_add_xml(struct buf *b, struct slice s)
+{
+	while (s.n > 0) {
+		struct slice before = s;
+		int32_t c = text_next(&s);
+		bool no_xml = c != '\n' && c != '\t' && (text_is_harmful(c) || (c & 0xfffe) == 0xfffe);
+		switch (no_xml ? -1 : c) {
+		case -1: buf_char(b, '?'); break;
+		case '&': buf_str(b, "&amp;"); break;
+		case '<': buf_str(b, "&lt;"); break;
+		case '>': buf_str(b, "&gt;"); break;
+		case '"': buf_str(b, "&quot;"); break;
+		case '\'': buf_str(b, "&#39;"); break;
+		default: buf_add(b, before.s, before.n - s.n);
+		}
+	}
 }
 
 /* --- writing --- */

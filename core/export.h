@@ -88,4 +88,7 @@ void export_index_done(struct export_index *);
  * message has two ends; `receiving` chooses the one of the receiver. */
 void export_say(struct export *, struct buf *, const struct event *, bool receiving);
 
+/* Text for XML and HTML, in an element or a quoted attribute: what is harmful, or no XML, becomes "?". */
+void export_add_xml(struct buf *, struct slice);
+
 #endif

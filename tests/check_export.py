@@ -104,7 +104,43 @@ def check_shiviz(path, words):
     return f"{len(events)} events, {edges} edges"
 
 
-CHECKERS = {"json": check_json, "shiviz": check_shiviz}
+MERMAID = {
+    "participant": re.compile(r"    participant ([a-z0-9-]+)"),
+    "note": re.compile(r"    Note over ([a-z0-9-]+)(?:,([a-z0-9-]+))?: (.+)"),
+    "message": re.compile(r"    ([a-z0-9-]+?)(->>|-->>|--x|-\))([a-z0-9-]+): (.*)"),
+}
+PLAIN = re.compile(r"(?:[ .,=_\-/():\[\]*+?!0-9A-Za-z]|[^\x00-\x7f]|#[0-9]+;)*")
+
+
+def check_mermaid(path, words):
+    """Words: message=N, note=N, lost=N."""
+    lines = read(path).split("\n")
+    need(lines.pop() == "", "the last line has no newline")
+    found = dict.fromkeys(("participant", "note", "message", "lost"), 0)
+    names = set()
+    while lines[0].startswith("%% "):
+        need("%%{" not in lines.pop(0), "a directive")
+    need(lines.pop(0) == "sequenceDiagram", "it does not begin with sequenceDiagram")
+    for line in lines:
+        kind, match = next(((kind, m) for kind, pattern in MERMAID.items() if (m := pattern.fullmatch(line))), (None, None))
+        need(kind, f"no line of a sequence diagram: {line!r}")
+        found[kind] += 1
+        if kind == "participant":
+            names.add(match[1])
+            continue
+        ends = match.groups()[:2] if kind == "note" else (match[1], match[3])
+        need(all(end in names for end in ends if end), f"nobody's name: {line!r}")
+        text = match.groups()[-1]
+        need(PLAIN.fullmatch(text), f"a sign of Mermaid stands in a text: {text!r}")
+        need(not re.search(r"\bend\b", re.sub("#[0-9]+;", "#", text), re.I), f"the word end: {text!r}")
+        found["lost"] += kind == "message" and match[2] == "--x"
+    for word in words:
+        name, number = word.split("=")
+        need(found[name] == int(number), f"{found[name]} {name}, not {number}")
+    return str(found)
+
+
+CHECKERS = {"json": check_json, "shiviz": check_shiviz, "mermaid": check_mermaid}
 
 
 def main():

@@ -117,6 +117,27 @@ ok "shiviz: knowledge goes on through what is left out" checked shiviz out edges
 sed 's/"n1":1/"n1":2/' out > wrong
 ok "the checker sees a wrong clock" bash -c "! python3 '$root/tests/check_export.py' shiviz wrong"
 
+# --- mermaid ---
+for run in $runs small.db; do
+	for how in "" "--from 0.9 --to 2" "--node n2" "--type tell" "--from 0 --most 400"; do
+		# shellcheck disable=SC2086
+		d 0 export "$run" --as mermaid $how
+		ok "mermaid: $run $how" checked mermaid out
+	done
+done
+d 0 export small.db --as mermaid
+ok "mermaid: what the small run holds" checked mermaid out message=7 lost=1 participant=4
+ok "mermaid: a message bears its body where it arrives" has '    n1->>n2: b x=1'
+ok "mermaid: a lost message" has '    n1--xn3: b x=3 (cut)'
+ok "mermaid: a second copy" has '    n2-->>n3: a x=2 (second copy)'
+ok "mermaid: one that never arrives" has '    n2-)n1: b x=4 (still on the way at the #101;nd)'
+ok "mermaid: what the network does" has '    Note over n1,c1: 0.008 s fault: cut n1 #62; n3'
+d 0 export tally/faults --as mermaid --most 40
+ok "mermaid: what is left out is told" grep -q '^%% [34][0-9] events from .* more are not shown$' out
+ok "mermaid: where" grep -q 'Note over n1: [0-9]* more events' out
+printf 'sequenceDiagram\n    participant n1\n    n1->>n1: a; b\n' > wrong
+ok "the checker sees a sign" bash -c "! python3 '$root/tests/check_export.py' mermaid wrong"
+
 ok "no folder of a node is left" [ -z "$(ls tmp)" ]
 
 echo "$passed passed, $failed failed"
