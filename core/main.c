@@ -15,6 +15,7 @@
 	X(guide) \
 	X(test) \
 	X(replay) \
+	X(export) \
 	X(shrink) \
 	X(run) \
 	X(hint) \

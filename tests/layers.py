@@ -17,7 +17,7 @@ LAYERS = [
      "workspace", "catalogue"},
     {"fabric", "route", "progress", "docker_pods"},
     {"run", "play", "sock", "workload", "nemesis", "invariant"},
-    {"determinism", "jobs", "runfile", "shrink", "replay"},
+    {"determinism", "jobs", "runfile", "shrink", "replay", "export"},
     {"report", "cmd", "complete"},
 ]
 LABS_MAY = {"base", "canon", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
@@ -30,10 +30,9 @@ def rank(name):
             return i
     if name.startswith("cmd_") or name == "main":
         return len(LAYERS)
-    if name.startswith("fabric_"):
-        return LAYERS.index({"fabric", "route", "progress", "docker_pods"})
-    if name.startswith("check"):
-        return next(i for i, layer in enumerate(LAYERS) if "check" in layer)
+    for family in ("fabric", "check", "export"):
+        if name.startswith(family):
+            return next(i for i, layer in enumerate(LAYERS) if family in layer)
     return None
 
 
