@@ -193,5 +193,5 @@ uninstall: ## remove what install put there
 clean: ## remove what was built
 	rm -rf $(BUILD) build-asan build-gcc build-clang build-fuzz
 
--include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/bench/*.d) $(BUILD)/core/main.d
+-include $(OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/bench/*.d) $(BUILD)/core/main.d
 .SECONDARY:

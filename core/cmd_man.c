@@ -103,6 +103,7 @@ static void print_page(void)
 		{ "DLAB_HOME", "The folder with stages/ and core/sdk/, when it is not beside the program." },
 		{ "NO_COLOR", "When set and not empty: no colours." },
 		{ "PAGER", "Shows long guides on a terminal; less when unset, none when empty." },
+		{ "DOCKER_HOST, DOCKER_CONTEXT", "Which Docker Engine --fabric docker uses, as for the docker command; one on this machine." },
 		{ "TMPDIR", "Where the nodes' data folders are made; when unset, in memory (/dev/shm) if there is room, else in /tmp." },
 	};
 	static const char *const files[][2] = {
@@ -118,7 +119,8 @@ static void print_page(void)
 	print_text("You write the nodes of a distributed system, in any language. dlab starts them as real processes, carries their\n"
 		"messages, breaks the network between them, and judges what they did. A lab is a task with tests; a verdict says what\n"
 		"was expected, what was seen, on which nodes and when. On the fabric sim, time is virtual and the same seed gives the\n"
-		"same run; on proc, the processes run freely in real time.\n"
+		"same run; on proc, the processes run freely in real time; on docker, they are containers on a real network, whose faults\n"
+		"are rules of nftables and tc netem.\n"
 		"\n"
 		"To begin: `dlab new DIR`, `cd DIR`, `dlab guide echo`, `dlab test echo`.");
 	printf(".SH COMMANDS\n");

@@ -39,6 +39,7 @@ struct agent {
 	uint64_t token;
 	int64_t began_ns;
 	struct link *link;
+	size_t under_way;         /* bytes of bodies in the link */
 	struct sockaddr_in peer[NODES_MAX];
 	struct report report;     /* to the harness */
 	struct tool tool;

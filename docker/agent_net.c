@@ -8,7 +8,8 @@
 
 #include "pod.h"
 
-enum { SOCKET_BYTES = 8 << 20, READS_AT_ONCE = 64, HEADER = sizeof(struct datagram) };
+/* A node that sends faster than its delayed messages leave must not fill the agent's memory. */
+enum { UNDER_WAY_MAX = 64 << 20, SOCKET_BYTES = 8 << 20, READS_AT_ONCE = 64, HEADER = sizeof(struct datagram) };
 
 int net_open(struct agent *a, int port)
 {
@@ -56,10 +57,12 @@ void net_read(struct agent *a)
 
 /* --- out --- */
 
-static void unref(struct parcel_body *b)
+static void unref(struct agent *a, struct parcel_body *b)
 {
-	if (--b->refs == 0)
-		free(b);
+	if (--b->refs > 0)
+		return;
+	a->under_way -= b->n;
+	free(b);
 }
 
 static struct parcel_body *body_of(const struct link_item *item)
@@ -69,7 +72,12 @@ static struct parcel_body *body_of(const struct link_item *item)
 
 void net_send(struct agent *a, int dst, struct slice body, uint64_t k)
 {
+	if (a->under_way > UNDER_WAY_MAX) {
+		report_text(&a->report, "lost", "%d %llu %d", a->me, (unsigned long long)k, DROP_FULL);
+		return;
+	}
 	struct parcel_body *b = xmalloc(sizeof *b + body.n);
+	a->under_way += body.n;
 	*b = (struct parcel_body){ .refs = 1, .k = k, .n = body.n };
 	memcpy(b->s, body.s, body.n);
 	struct link_item item = { .msg = k, .src = (int16_t)a->me, .dst = (int16_t)dst, .body = { b->s, b->n } };
@@ -77,7 +85,7 @@ void net_send(struct agent *a, int dst, struct slice body, uint64_t k)
 	if (copies == 0)
 		report_text(&a->report, "lost", "%d %llu %d", a->me, (unsigned long long)k, DROP_LOSS);
 	b->refs += copies;
-	unref(b);
+	unref(a, b);
 }
 
 static void send_now(struct agent *a, int dst, const struct parcel_body *b)
@@ -107,6 +115,6 @@ void net_due(struct agent *a)
 		}
 		struct parcel_body *b = body_of(&item);
 		send_now(a, item.dst, b);
-		unref(b);
+		unref(a, b);
 	}
 }

@@ -21,6 +21,7 @@ LAYERS = [
     {"report", "cmd", "complete"},
 ]
 LABS_MAY = {"base", "canon", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
+AGENT_MAY = {"base", "lanes", "arena", "event", "fault", "link", "proto", "child", "shape"}
 TUI_MAY_NOT = re.compile(r"^(fabric_|store$|link$|child$|route$)")
 
 
@@ -61,6 +62,10 @@ def broken():
         for number, name in includes(path):
             if TUI_MAY_NOT.match(name):
                 yield f"{path.relative_to(ROOT)}:{number}: the screen may not include {name}.h"
+    for path in sorted(ROOT.glob("docker/*.[ch]")):
+        for number, name in includes(path):
+            if name not in AGENT_MAY and not (path.parent / f"{name}.h").exists():
+                yield f"{path.relative_to(ROOT)}:{number}: the agent may not include {name}.h"
     for path in sorted(ROOT.glob("solutions/**/*.[ch]")):
         for number, name in includes(path):
             if name != "dlab" and not (path.parent / f"{name}.h").exists():
