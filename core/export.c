@@ -5,13 +5,14 @@
 #include "rows.h"
 #include "text.h"
 
-extern const struct export_format export_json, export_shiviz, export_mermaid;
+extern const struct export_format export_json, export_shiviz, export_mermaid, export_svg;
 
 /* In the order of the help. */
 const struct export_format *const export_formats[] = {
 	&export_json,
 	&export_shiviz,
 	&export_mermaid,
+	&export_svg,
 	NULL
 };
 

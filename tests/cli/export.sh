@@ -138,6 +138,26 @@ ok "mermaid: where" grep -q 'Note over n1: [0-9]* more events' out
 printf 'sequenceDiagram\n    participant n1\n    n1->>n1: a; b\n' > wrong
 ok "the checker sees a sign" bash -c "! python3 '$root/tests/check_export.py' mermaid wrong"
 
+# --- svg ---
+for run in $runs small.db; do
+	for how in "" "--from 0.9 --to 2" "--node n2" "--type tell" "--from 0 --most 400" "--from 999999"; do
+		# shellcheck disable=SC2086
+		d 0 export "$run" --as svg $how
+		ok "svg: $run $how" checked svg out
+	done
+done
+d 0 export small.db --as svg
+ok "svg: what the small run holds" checked svg out sent=5 sent.lost=1 sent.doubled=1 head.open=1 ring=1 band=1 stripes=1 \
+	paused=1 strip=2 name=4 cross=3 says.marked=2
+d 0 export small.db --as svg --from 0.0095 --to 0.0125
+ok "svg: what began before the window" checked svg out band=1 paused=1 sent.lost=1 ring=1
+d 0 export small.db --as svg --from 0.017
+ok "svg: a healed network has no band" checked svg out band=0 says=1
+ok "svg: a dead node has no lane" checked svg out lane=2
+d 0 export small.db --as svg --type log --from 0
+ok "svg: a log is in it when it is asked for" has 'n1 log: a line of the log'
+ok "svg: text is escaped" bash -c './dlab export elsewhere/evil.db --as svg --from 0 | grep -q "&lt;script&gt;"'
+
 ok "no folder of a node is left" [ -z "$(ls tmp)" ]
 
 echo "$passed passed, $failed failed"
