@@ -180,7 +180,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct cmd_option options[] = {
-	{ "as", 0, "FORM", "json, shiviz, mermaid or svg", "json shiviz mermaid svg" },
+	{ "as", 0, "FORM", "json, shiviz, mermaid, svg or html", "json shiviz mermaid svg html" },
 	{ "output", 'o', "FILE", "write there instead of to stdout", "@files" },
 	{ "from", 0, "S", "from second S of the run on", NULL },
 	{ "to", 0, "S", "up to second S", NULL },

@@ -4,6 +4,7 @@
 Each checker knows the rules of the format's readers, not how dlab writes it. Exit status 1 and a sentence when a rule is
 broken. The words are demands on top of it; see the checkers.
 """
+import html.parser
 import json
 import re
 import sys
@@ -182,7 +183,70 @@ def check_svg(path, words):
     return str(found)
 
 
-CHECKERS = {"json": check_json, "shiviz": check_shiviz, "mermaid": check_mermaid, "svg": check_svg}
+HTML_TAGS = set("html head meta title style body h1 h2 p span code dl dt dd figure pre".split()) | SVG_TAGS
+HTML_KEYS = {key.lower() for key in SVG_KEYS} | {"lang", "charset", "http-equiv", "content", "name", "xmlns"}
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+class Page(html.parser.HTMLParser):
+    """Demands that every tag is known and closed, and keeps the text by the element that holds it."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.texts, self.policy = [], {}, None
+
+    def handle_starttag(self, tag, attrs):
+        need(tag in HTML_TAGS, f"an element <{tag}>")
+        for key, value in attrs:
+            need(key in HTML_KEYS, f"an attribute {key}={value!r}")
+            need(not re.search(r"url\(|javascript|//", (value or "").replace("http://www.w3.org/2000/svg", "")), f"{key}={value!r}")
+        if dict(attrs).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attrs)["content"]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        need(self.open and self.open.pop() == tag, f"</{tag}> closes nothing")
+
+    def handle_data(self, data):
+        holder = self.open[-1] if self.open else ""
+        need(holder or not data.strip(), f"text outside: {data!r}")
+        self.texts.setdefault(holder, []).append(data)
+
+    def handle_comment(self, data):
+        raise Broken(f"a comment {data!r}")
+
+    def unknown_decl(self, data):
+        raise Broken(f"a declaration {data!r}")
+
+    def handle_pi(self, data):
+        raise Broken(f"an instruction {data!r}")
+
+
+def check_html(path, words):
+    """Words: ELEMENT=TEXT, an element of that name holds the text."""
+    text = read(path)
+    page = Page()
+    page.feed(text)
+    page.close()
+    need(text.startswith("<!DOCTYPE html>\n") and page.policy == POLICY, "no policy")
+    need(not page.open, f"not closed: {page.open}")
+    for style in page.texts["style"]:
+        need("url(" not in style.replace("url(#stripes)", "") and "@import" not in style and "<" not in style, "a resource")
+    need(len(text.encode()) < 2000000, "it is too long")
+    for word in words:
+        tag, wanted = word.split("=", 1)
+        need(any(wanted in data for data in page.texts.get(tag, [])), f"no <{tag}> holds {wanted!r}")
+    svg = text[text.index("<svg"):text.index("</svg>") + 6]
+    list(svg_elements(ElementTree.fromstring(svg)))
+    return f"{len(text)} characters"
+
+
+CHECKERS = {"json": check_json, "shiviz": check_shiviz, "mermaid": check_mermaid, "svg": check_svg, "html": check_html}
 
 
 def main():
