@@ -9,7 +9,7 @@
 
 #include "export.h"
 
-enum { SCENE_COLUMNS_MAX = 72, SCENE_OUTSIDE = -1, SCENE_TEXT_COLUMNS = 90, SCENE_NODES = 9, SCENE_CLIENTS = 3 };
+enum { SCENE_COLUMNS_MAX = 72, SCENE_OUTSIDE = -1, SCENE_TEXT_COLUMNS = 72, SCENE_NODES = 9, SCENE_CLIENTS = 3 };
 
 struct scene_moment {
 	uint64_t seq;

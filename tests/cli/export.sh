@@ -177,6 +177,13 @@ ok "html: text is escaped, not lost" checked html out "p=<script>alert(1)</scrip
 sed 's/&lt;script/<script/' out > wrong
 ok "the checker sees a script" bash -c "! python3 '$root/tests/check_export.py' html wrong"
 
+# --- the pictures of the documents ---
+"$root/tests/pictures.sh" "$build/dlab" pictures || failed=$((failed + 1))
+for picture in "$root"/stages/pictures/*.svg; do
+	ok "svg: $picture" checked svg "$picture"
+	ok "$picture is what this dlab draws (make pictures)" cmp "$picture" "pictures/${picture##*/}"
+done
+
 ok "no folder of a node is left" [ -z "$(ls tmp)" ]
 
 echo "$passed passed, $failed failed"
