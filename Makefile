@@ -146,6 +146,10 @@ strict: deps-all ## build everything with gcc and clang, warnings are errors
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=gcc BUILD=build-gcc programs
 	@$(MAKE) --no-print-directory -j2 WERROR=1 CC=clang BUILD=build-clang programs
 
+.PHONY: pictures
+pictures: $(BUILD)/dlab ## draw the pictures of the documents again, from real runs
+	@tests/pictures.sh $(BUILD)/dlab
+
 # --- speed ---
 BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store bench_linear copy_node node_echo node_broadcast node_raft)
 

@@ -180,7 +180,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct cmd_option options[] = {
-	{ "as", 0, "FORM", "json, shiviz or mermaid", "json shiviz mermaid" },
+	{ "as", 0, "FORM", "json, shiviz, mermaid, svg or html", "json shiviz mermaid svg html" },
 	{ "output", 'o', "FILE", "write there instead of to stdout", "@files" },
 	{ "from", 0, "S", "from second S of the run on", NULL },
 	{ "to", 0, "S", "up to second S", NULL },
@@ -203,9 +203,11 @@ const struct command cmd_export = {
 		"what led to it). A recv has no body: it is that of the send.\n"
 		"`shiviz` is a log for ShiViz: load it there as it is. Line 1 is the regular expression that reads it. Clocks count the\n"
 		"events that were written, so a window is a log of its own. A lost message is an event of its sender.\n"
-		"`mermaid` is a sequence diagram for a Markdown page. A picture shows what the verdict rests on and the events around\n"
-		"it; with --from or --to, the first events of that window. Set timers, states and logs are in it only when --type names\n"
-		"them.",
+		"`mermaid` is a sequence diagram for a Markdown page, `svg` a space-time diagram as a picture, `html` a report as one\n"
+		"page that runs nothing and loads nothing: verdict, diagram, the last 200 lines of the logs (all nodes' or --node's), and\n"
+		"how to see it again. A picture shows what the verdict rests on and the events around it; with --from or --to, the first\n"
+		"events of that window. Set timers, states and logs are in it only when --type names them. What was left out is told\n"
+		"on stderr.",
 	.completes = "@runs",
 	.options = options,
 	.run = run,

@@ -5,13 +5,15 @@
 #include "rows.h"
 #include "text.h"
 
-extern const struct export_format export_json, export_shiviz, export_mermaid;
+extern const struct export_format export_json, export_shiviz, export_mermaid, export_svg, export_html;
 
 /* In the order of the help. */
 const struct export_format *const export_formats[] = {
 	&export_json,
 	&export_shiviz,
 	&export_mermaid,
+	&export_svg,
+	&export_html,
 	NULL
 };
 
@@ -165,7 +167,7 @@ static void say_end(struct export *x, struct buf *b, const struct event *e)
 static const char *words_before(const struct event *e)
 {
 	static const char *const words[EVENT_KIND_COUNT] = {
-		[EVENT_TIMER] = "timer ", [EVENT_STATE] = "state ", [EVENT_APPLY] = "applies ", [EVENT_LOG] = "log: ",
+		[EVENT_TIMER] = "timer ", [EVENT_LOG] = "log: ",
 		[EVENT_LINT] = "note: ", [EVENT_VERDICT] = "verdict: ", [EVENT_READY] = "is ready ", [EVENT_PAUSE] = "paused ",
 		[EVENT_RESUME] = "resumed ", [EVENT_KILL] = "killed ", [EVENT_SOCK] = "socket: ", [EVENT_FAULT] = "fault: ",
 	};

@@ -15,6 +15,7 @@ struct reading {
 	uint64_t evidence[EVIDENCE];  /* seq */
 	uint64_t ordinal[EVIDENCE];   /* of the same, among what could be drawn */
 	size_t evidence_n;
+	bool near_evidence;           /* no window was asked for: what is near the evidence is drawn */
 	uint64_t drawable, reach;     /* events that could be drawn; how many around each piece of evidence are */
 	uint64_t seen, skipped;       /* what could be drawn; and since the last moment */
 	struct export_index sent;     /* message: its arrow */
@@ -42,17 +43,17 @@ static bool kind_is_drawn(const struct export *x, int kind)
 	return !quiet[kind] || x->ask->types.n > 0;
 }
 
-static bool could_be_drawn(struct reading *r, const struct event *e)
-{
-	return kind_is_drawn(r->x, e->kind) && export_wants(r->x, e);
-}
-
 static bool is_evidence(const struct reading *r, uint64_t seq)
 {
 	for (size_t i = 0; i < r->evidence_n; i++)
 		if (r->evidence[i] == seq)
 			return true;
 	return false;
+}
+
+static bool could_be_drawn(struct reading *r, const struct event *e)
+{
+	return (kind_is_drawn(r->x, e->kind) || is_evidence(r, e->seq)) && export_wants(r->x, e);
 }
 
 /* Around each piece of evidence the same number, more of them before it than after. */
@@ -105,17 +106,16 @@ static int find_evidence(struct reading *r, struct err *err)
 {
 	const struct event *e;
 	r->evidence_n = store_evidence(r->x->run, r->evidence, EVIDENCE);
-	if (r->x->ask->windowed)
-		r->evidence_n = 0; /* a mark on what is shown; no reason to show it */
-	while (r->evidence_n && (e = export_next(r->x, err))) {
+	r->near_evidence = r->evidence_n > 0 && !r->x->ask->windowed;
+	while (r->near_evidence && (e = export_next(r->x, err))) {
 		r->drawable += could_be_drawn(r, e);
 		for (size_t i = 0; i < r->evidence_n; i++)
 			if (r->evidence[i] == e->seq)
 				r->ordinal[i] = r->drawable;
 	}
 	export_rewind(r->x);
-	choose_reach(r);
-	r->evidence_n = store_evidence(r->x->run, r->evidence, EVIDENCE);
+	if (r->near_evidence)
+		choose_reach(r);
 	return err->text[0] ? -1 : 0;
 }
 
@@ -132,7 +132,7 @@ static bool takes(struct reading *r, const struct event *e)
 	if (!could_be_drawn(r, e))
 		return false;
 	r->seen++;
-	bool chosen = r->evidence_n == 0 || r->x->ask->windowed || is_near(r, r->seen);
+	bool chosen = !r->near_evidence || is_near(r, r->seen);
 	bool taken = chosen && export_takes(r->x);
 	if (!chosen)
 		r->x->left++;
@@ -343,7 +343,29 @@ static void note_lane(bool *acts, int lane)
 		acts[lane] = true;
 }
 
-/* A few nodes all have a column, so that silence is seen; of many nodes, and of clients, those that act. */
+static int column_add(struct scene *s, const char *name)
+{
+	if (s->columns_n == SCENE_COLUMNS_MAX) {
+		s->columns_left++;
+		return SCENE_OUTSIDE;
+	}
+	s->column[s->columns_n] = name;
+	return s->columns_n++;
+}
+
+/* Many clients share a column: what they say is in words beside it, and the nodes keep their room. */
+static void share_column(struct scene *s, const struct lanes *l, const bool *acts, int *column_of)
+{
+	int n = 0, shared = SCENE_OUTSIDE;
+	for (int lane = lane_client(l, 0); lane < lanes_count(l); lane++)
+		n += acts[lane];
+	if (n > SCENE_CLIENTS)
+		shared = column_add(s, "clients");
+	for (int lane = lane_client(l, 0); lane < lanes_count(l); lane++)
+		column_of[lane] = n > SCENE_CLIENTS ? shared : acts[lane] ? column_add(s, lane_name(l, lane)) : SCENE_OUTSIDE;
+}
+
+/* A few nodes all have a column, so that silence is seen; of many nodes, and of services and clients, those that act. */
 static void choose_columns(struct scene *s, const struct lanes *l, int *column_of)
 {
 	bool acts[LANES_MAX] = { false };
@@ -351,14 +373,11 @@ static void choose_columns(struct scene *s, const struct lanes *l, int *column_o
 		note_lane(acts, s->moments[i].src);
 		note_lane(acts, s->moments[i].dst);
 	}
-	for (int lane = 0; lane < lanes_count(l); lane++) {
+	for (int lane = 0; lane < lane_client(l, 0); lane++) {
 		bool wanted = acts[lane] || (lane < l->nodes && l->nodes <= SCENE_NODES);
-		bool room = s->columns_n < SCENE_COLUMNS_MAX;
-		column_of[lane] = wanted && room ? s->columns_n : SCENE_OUTSIDE;
-		if (wanted && room)
-			s->column[s->columns_n++] = lane_name(l, lane);
-		s->columns_left += wanted && !room;
+		column_of[lane] = wanted ? column_add(s, lane_name(l, lane)) : SCENE_OUTSIDE;
 	}
+	share_column(s, l, acts, column_of);
 }
 
 static void to_column(const int *column_of, int *lane)
@@ -481,5 +500,5 @@ void scene_print_extent(const struct scene *s, struct buf *b)
 	if (s->left)
 		buf_printf(b, "; %llu more are not shown", (unsigned long long)s->left);
 	if (s->columns_left)
-		buf_printf(b, "; %d clients have no column", s->columns_left);
+		buf_printf(b, "; %d of those that act have no column", s->columns_left);
 }

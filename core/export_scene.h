@@ -9,7 +9,7 @@
 
 #include "export.h"
 
-enum { SCENE_COLUMNS_MAX = 72, SCENE_OUTSIDE = -1, SCENE_TEXT_COLUMNS = 90, SCENE_NODES = 9 };
+enum { SCENE_COLUMNS_MAX = 72, SCENE_OUTSIDE = -1, SCENE_TEXT_COLUMNS = 72, SCENE_NODES = 9, SCENE_CLIENTS = 3 };
 
 struct scene_moment {
 	uint64_t seq;
@@ -43,7 +43,7 @@ struct scene_span {
 
 struct scene {
 	struct arena arena;
-	const char *column[SCENE_COLUMNS_MAX]; /* names; borrowed from the lanes */
+	const char *column[SCENE_COLUMNS_MAX]; /* names; borrowed from the lanes, or static */
 	int columns_n, columns_left;           /* columns_left: lanes that had no room */
 	struct scene_moment *moments; /* owned */
 	struct scene_arrow *arrows;   /* owned */

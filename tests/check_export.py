@@ -4,9 +4,11 @@
 Each checker knows the rules of the format's readers, not how dlab writes it. Exit status 1 and a sentence when a rule is
 broken. The words are demands on top of it; see the checkers.
 """
+import html.parser
 import json
 import re
 import sys
+import xml.etree.ElementTree as ElementTree
 
 HARMFUL = [(0, 0x1F), (0x7F, 0x9F), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E),
            (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF)]
@@ -140,13 +142,117 @@ def check_mermaid(path, words):
     return str(found)
 
 
-CHECKERS = {"json": check_json, "shiviz": check_shiviz, "mermaid": check_mermaid}
+SVG_TAGS = set("svg title desc style defs pattern line rect text path circle".split())
+SVG_KEYS = set("class role aria-labelledby width height viewBox id x y x1 y1 x2 y2 cx cy r d patternUnits patternTransform".split())
+
+
+def svg_elements(root):
+    """Every element and attribute is one of a short list: nothing can run, and nothing comes from elsewhere."""
+    for element in root.iter():
+        tag = element.tag.removeprefix("{http://www.w3.org/2000/svg}")
+        need(tag in SVG_TAGS, f"an element {element.tag}")
+        for key, value in element.attrib.items():
+            need(key in SVG_KEYS, f"an attribute {key}={value!r}")
+        if tag == "style":
+            need("url(" not in element.text.replace("url(#stripes)", "") and "@import" not in element.text, "a resource from elsewhere")
+        else:
+            yield tag, element.get("class", ""), element
+
+
+def check_svg(path, words):
+    """Words: CLASS=N, so many elements of these classes ("sent.lost" has both), without the legend's."""
+    text = read(path)
+    need("<!" not in text and "<?" not in text, "a declaration")
+    root = ElementTree.fromstring(text)
+    elements = list(svg_elements(root))
+    need(root[0].tag.endswith("title") and root[0].text and root[1].tag.endswith("desc"), "no title and description")
+    width, height = int(root.get("width")), int(root.get("height"))
+    legend = min(float(e.get("y")) for _, c, e in elements if c == "legend") - 20
+    found = {}
+    for tag, names, element in elements:
+        places = [float(element.get(k)) for k in ("y", "y1", "cy") if element.get(k)]
+        places += [float(n) for n in re.findall(r"M[-0-9.]+ ([-0-9.]+)", element.get("d", ""))]
+        need(all(0 <= place <= height for place in places), f"below the picture: {element.attrib}")
+        need(all(0 <= float(element.get(k)) <= width for k in ("x", "x1", "x2", "cx") if element.get(k)), f"beside it: {element.attrib}")
+        if not places or places[0] < legend:
+            key = ".".join(names.split())
+            found[key] = found.get(key, 0) + 1
+    for word in words:
+        name, number = word.split("=")
+        need(found.get(name, 0) == int(number), f"{found.get(name, 0)} {name}, not {number}")
+    return str(found)
+
+
+HTML_TAGS = set("html head meta title style body h1 h2 p span code dl dt dd figure pre".split()) | SVG_TAGS
+HTML_KEYS = {key.lower() for key in SVG_KEYS} | {"lang", "charset", "http-equiv", "content", "name", "xmlns"}
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+class Page(html.parser.HTMLParser):
+    """Demands that every tag is known and closed, and keeps the text by the element that holds it."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.texts, self.policy = [], {}, None
+
+    def handle_starttag(self, tag, attrs):
+        need(tag in HTML_TAGS, f"an element <{tag}>")
+        for key, value in attrs:
+            need(key in HTML_KEYS, f"an attribute {key}={value!r}")
+            need(not re.search(r"url\(|javascript|//", (value or "").replace("http://www.w3.org/2000/svg", "")), f"{key}={value!r}")
+        if dict(attrs).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attrs)["content"]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        need(self.open and self.open.pop() == tag, f"</{tag}> closes nothing")
+
+    def handle_data(self, data):
+        holder = self.open[-1] if self.open else ""
+        need(holder or not data.strip(), f"text outside: {data!r}")
+        self.texts.setdefault(holder, []).append(data)
+
+    def handle_comment(self, data):
+        raise Broken(f"a comment {data!r}")
+
+    def unknown_decl(self, data):
+        raise Broken(f"a declaration {data!r}")
+
+    def handle_pi(self, data):
+        raise Broken(f"an instruction {data!r}")
+
+
+def check_html(path, words):
+    """Words: ELEMENT=TEXT, an element of that name holds the text."""
+    text = read(path)
+    page = Page()
+    page.feed(text)
+    page.close()
+    need(text.startswith("<!DOCTYPE html>\n") and page.policy == POLICY, "no policy")
+    need(not page.open, f"not closed: {page.open}")
+    for style in page.texts["style"]:
+        need("url(" not in style.replace("url(#stripes)", "") and "@import" not in style and "<" not in style, "a resource")
+    need(len(text.encode()) < 2000000, "it is too long")
+    for word in words:
+        tag, wanted = word.split("=", 1)
+        need(any(wanted in data for data in page.texts.get(tag, [])), f"no <{tag}> holds {wanted!r}")
+    svg = text[text.index("<svg"):text.index("</svg>") + 6]
+    list(svg_elements(ElementTree.fromstring(svg)))
+    return f"{len(text)} characters"
+
+
+CHECKERS = {"json": check_json, "shiviz": check_shiviz, "mermaid": check_mermaid, "svg": check_svg, "html": check_html}
 
 
 def main():
     try:
         print(CHECKERS[sys.argv[1]](sys.argv[2], sys.argv[3:]))
-    except (Broken, ValueError, KeyError) as wrong:
+    except (Broken, ValueError, KeyError, ElementTree.ParseError) as wrong:
         print(f"{sys.argv[2]}: {type(wrong).__name__}: {wrong}")
         return 1
     return 0

@@ -27,6 +27,7 @@ EVENTS = [
     ("exit", N3, N3, 0, 0, "killed", 0, 1009),
     ("fault", NOBODY, NOBODY, 0, 0, "heal", 0, 0),
     ("log", N1, N1, 0, 0, "a line of the log", 0, 0),
+    ("state", N1, N1, 0, 0, '{"type":"state","n":4}', 0, 0),
     ("send", N2, N1, 6, B, '{"type":"b","x":4}', 0, -1),
     ("verdict", NOBODY, NOBODY, 0, 0, "failed", 0, 0),
 ]
@@ -45,7 +46,7 @@ def main():
     for seq, (kind, src, dst, msg, of, text, why, arg) in enumerate(EVENTS, 1):
         db.execute("INSERT INTO events (seq, t, kind, why, src, dst, lane, msg, cause, arg, type, tick, text) VALUES "
                    "(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?)", (seq, seq * 1000000, kinds[kind], why, src, dst, src, msg, arg, of, text))
-    db.executemany("INSERT INTO evidence (n, seq) VALUES (?, ?)", [(0, 9), (1, 10)])
+    db.executemany("INSERT INTO evidence (n, seq) VALUES (?, ?)", [(0, 9), (1, 10), (2, 18)])
     db.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", META.items())
     db.commit()
 

@@ -111,7 +111,7 @@ ok "shiviz: its sender's" bash -c 'grep -A1 ", cut: tell$" out | grep -q "^n[0-9
 ok "shiviz: what the lab does" bash -c 'grep -A1 " fault: cut " out | grep -q "^lab {\"lab\":"'
 python3 "$root/tests/small_run.py" .dlab/runs/tally.cut.sim.3.db small.db
 d 0 export small.db --as shiviz
-ok "shiviz: as many edges as messages that arrived" checked shiviz out edges=4 events=21
+ok "shiviz: as many edges as messages that arrived" checked shiviz out edges=4 events=22
 d 0 export small.db --as shiviz --type b
 ok "shiviz: knowledge goes on through what is left out" checked shiviz out edges=2 events=10
 sed 's/"n1":1/"n1":2/' out > wrong
@@ -137,6 +137,52 @@ ok "mermaid: what is left out is told" grep -q '^%% [34][0-9] events from .* mor
 ok "mermaid: where" grep -q 'Note over n1: [0-9]* more events' out
 printf 'sequenceDiagram\n    participant n1\n    n1->>n1: a; b\n' > wrong
 ok "the checker sees a sign" bash -c "! python3 '$root/tests/check_export.py' mermaid wrong"
+
+# --- svg ---
+for run in $runs small.db; do
+	for how in "" "--from 0.9 --to 2" "--node n2" "--type tell" "--from 0 --most 400" "--from 999999"; do
+		# shellcheck disable=SC2086
+		d 0 export "$run" --as svg $how
+		ok "svg: $run $how" checked svg out
+	done
+done
+d 0 export small.db --as svg
+ok "svg: what the small run holds" checked svg out sent=5 sent.lost=1 sent.doubled=1 head.open=1 ring=1 band=1 stripes=1 \
+	paused=1 strip=3 name=4 cross=3 says.marked=3
+d 0 export small.db --as svg --from 0.0095 --to 0.0125
+ok "svg: what began before the window" checked svg out band=1 paused=1 sent.lost=1 ring=1
+d 0 export small.db --as svg --from 0.0185
+ok "svg: a healed network has no band" checked svg out band=0 says=1
+ok "svg: a dead node has no lane" checked svg out lane=2
+d 0 export small.db --as svg --type log --from 0
+ok "svg: a log is in it when it is asked for" has 'n1 log: a line of the log'
+ok "svg: text is escaped" bash -c './dlab export elsewhere/evil.db --as svg --from 0 | grep -q "&lt;script&gt;"'
+
+# --- html ---
+for run in $runs small.db; do
+	for how in "" "--from 0.9 --to 2" "--node n2" "--from 999999"; do
+		# shellcheck disable=SC2086
+		d 0 export "$run" --as html $how
+		ok "html: $run $how" checked html out
+	done
+done
+d 0 export small.db --as html
+ok "html: what it tells" checked html out "span=failed" "dd=n3 gets b" "dd=b at n3" "dd=no b at n3" "dd=0.018 s" "text=n1 state n=4" "dd=send it again" \
+	"pre=a line of the log" "pre=dlab replay small.db --evidence" "pre=dlab test small -t one --fabric sim --seed 7 -- " \
+	"text=n1 to n3, cut: b" "code=small"
+d 0 export small.db --as html --node n2
+ok "html: the log of another node is not in it" hasnt "a line of the log"
+d 0 export elsewhere/evil.db --as html
+ok "html: text is escaped, not lost" checked html out "p=<script>alert(1)</script>" "dd=]]><b>&amp;&lt;" "pre=<script>alert(1)</script>"
+sed 's/&lt;script/<script/' out > wrong
+ok "the checker sees a script" bash -c "! python3 '$root/tests/check_export.py' html wrong"
+
+# --- the pictures of the documents ---
+"$root/tests/pictures.sh" "$build/dlab" pictures || failed=$((failed + 1))
+for picture in "$root"/stages/pictures/*.svg; do
+	ok "svg: $picture" checked svg "$picture"
+	ok "$picture is what this dlab draws (make pictures)" cmp "$picture" "pictures/${picture##*/}"
+done
 
 ok "no folder of a node is left" [ -z "$(ls tmp)" ]
 
