@@ -117,6 +117,9 @@ static inline struct slice buf_as_slice(const struct buf *b)
 
 /* --- time of the machine, ns; the monotonic clock --- */
 int64_t clock_ns(void);
+/* Which start of this machine that clock counts from; empty when it is not known. */
+enum { BOOT_ID_MAX = 64 };
+void boot_id(char out[BOOT_ID_MAX]);
 
 /* --- a hash of bytes for tables and for the trace's fingerprint; not against attackers --- */
 uint64_t hash_bytes(uint64_t seed, const void *, size_t n);

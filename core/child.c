@@ -264,7 +264,7 @@ static void line_make_room(struct line_buf *b)
 	}
 }
 
-static enum child_read fill(int fd, struct line_buf *b, size_t *got)
+enum child_read line_fill(int fd, struct line_buf *b, size_t *got)
 {
 	*got = 0;
 	if (fd < 0)
@@ -282,7 +282,7 @@ static enum child_read fill(int fd, struct line_buf *b, size_t *got)
 enum child_read child_fill_out(struct child *c)
 {
 	size_t got;
-	enum child_read r = fill(c->out, &c->out_buf, &got);
+	enum child_read r = line_fill(c->out, &c->out_buf, &got);
 	c->out_bytes += got;
 	return r;
 }
@@ -290,7 +290,7 @@ enum child_read child_fill_out(struct child *c)
 enum child_read child_fill_err(struct child *c)
 {
 	size_t got;
-	return fill(c->err, &c->err_buf, &got);
+	return line_fill(c->err, &c->err_buf, &got);
 }
 
 size_t child_soak_err(struct child *c, size_t max)
@@ -298,7 +298,7 @@ size_t child_soak_err(struct child *c, size_t max)
 	size_t sum = 0, got = 1;
 	for (int i = 0; i < SOAK_ROUNDS && got > 0; i++) {
 		size_t unread = c->err_buf.n - c->err_buf.at;
-		fill(c->err, &c->err_buf, &got);
+		line_fill(c->err, &c->err_buf, &got);
 		sum += got;
 		if (unread + got > max)
 			c->err_buf.n = c->err_buf.at + (unread > max ? unread : max);

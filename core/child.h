@@ -48,6 +48,9 @@ enum child_read child_fill_err(struct child *);
  * them is dropped. Returns how many bytes came. */
 size_t child_soak_err(struct child *, size_t max);
 
+/* Reads once into a buffer, from any descriptor; how many bytes came is in *got. */
+enum child_read line_fill(int fd, struct line_buf *, size_t *got);
+
 enum line_kind { LINE_NONE, LINE_WHOLE, LINE_TOO_LONG, LINE_LAST /* at end of file, without its newline */ };
 /* Takes the next line out of the buffer; it is borrowed until the next fill. `eof`: the rest counts as a line.
  * A line over max is given once as LINE_TOO_LONG (its first bytes) and skipped to its newline. */

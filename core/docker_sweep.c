@@ -27,16 +27,6 @@ static unsigned long long started_at(long pid)
 	return at ? strtoull(at, NULL, 10) : 0;
 }
 
-static void boot_id(char out[64])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
-	if (!f || !fgets(out, 64, f))
-		out[0] = '\0';
-	if (f)
-		fclose(f);
-	out[strcspn(out, "\n")] = '\0';
-}
-
 static unsigned long long pid_namespace(void)
 {
 	struct stat st;
@@ -45,7 +35,7 @@ static unsigned long long pid_namespace(void)
 
 static void owner_print(char out[OWNER_MAX])
 {
-	char boot[64];
+	char boot[BOOT_ID_MAX];
 	boot_id(boot);
 	snprintf(out, OWNER_MAX, "%ld %llu %llu %s", (long)getpid(), started_at(getpid()), pid_namespace(), boot);
 }
@@ -54,7 +44,7 @@ static bool owner_is_dead(const char *owner)
 {
 	long pid;
 	unsigned long long start, space;
-	char boot[64], ours[64];
+	char boot[BOOT_ID_MAX], ours[BOOT_ID_MAX];
 	if (sscanf(owner, "%ld %llu %llu %63s", &pid, &start, &space, boot) != 4)
 		return true; /* nothing of ours looks so; half a label is nobody's */
 	boot_id(ours);

@@ -11,7 +11,6 @@
 #include "fabric.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -305,13 +304,8 @@ static void presume_lost(struct fabric *f, int src)
 
 static void hear_hello(struct fabric *f, int node, int64_t t, struct slice boot)
 {
-	char ours[64] = "";
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, ours, sizeof ours - 1) : 0;
-	if (fd >= 0)
-		close(fd);
-	ours[n > 0 ? n : 0] = '\0';
-	ours[strcspn(ours, "\n")] = '\0';
+	char ours[BOOT_ID_MAX];
+	boot_id(ours);
 	f->node[node].hello = true;
 	if (!slice_is(boot, ours)) /* the engine is in a machine of its own (Docker Desktop) */
 		f->offset = t - clock_ns();

@@ -81,13 +81,8 @@ static int set_up(struct agent *a, char **word)
 
 static void say_hello(struct agent *a)
 {
-	char boot[64] = "";
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, boot, sizeof boot - 1) : 0;
-	if (fd >= 0)
-		close(fd);
-	boot[n > 0 ? n : 0] = '\0';
-	boot[strcspn(boot, "\n")] = '\0';
+	char boot[BOOT_ID_MAX];
+	boot_id(boot);
 	report_line(&a->report, "hello", slice_of(boot));
 }
 
@@ -141,21 +136,12 @@ static void obey(struct agent *a, struct slice line)
 /* False when the harness is gone. */
 static bool read_control(struct agent *a)
 {
-	struct line_buf *b = &a->control;
-	if (b->at == b->n)
-		b->at = b->n = b->seen = 0;
-	if (b->cap - b->n < COPY_ROOM) {
-		b->cap = b->n + COPY_ROOM;
-		b->s = xrealloc(b->s, b->cap);
-	}
-	ssize_t n = read(STDIN_FILENO, b->s + b->n, COPY_ROOM);
-	if (n < 0)
-		return errno == EINTR || errno == EAGAIN;
-	b->n += (size_t)n;
+	size_t got;
+	enum child_read how = line_fill(STDIN_FILENO, &a->control, &got);
 	struct slice line;
-	while (line_next(b, CONTROL_MAX, false, &line) != LINE_NONE)
+	while (line_next(&a->control, CONTROL_MAX, false, &line) != LINE_NONE)
 		obey(a, line);
-	return n > 0;
+	return how != CHILD_EOF;
 }
 
 static void read_tool(struct agent *a)

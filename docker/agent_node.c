@@ -12,7 +12,7 @@
 #include "node.h"
 #include "pod.h"
 
-enum { BACKLOG_MAX = 16 << 20, HELD_MAX = 100000, READ_MOST = 64 << 10, DRAIN_ROUNDS = 64, KEEP = 1 << 20 };
+enum { BACKLOG_MAX = 16 << 20, HELD_MAX = 100000, DRAIN_ROUNDS = 64, KEEP = 1 << 20 };
 
 static void close_fd(int *fd)
 {
@@ -263,35 +263,15 @@ static void take_out(struct agent *a, bool eof)
 	}
 }
 
-/* Like child_fill_*, for a descriptor that is not a child's. -1: end of file; 0: nothing now. */
-static ssize_t fill(int fd, struct line_buf *b)
-{
-	if (b->at > 0) {
-		memmove(b->s, b->s + b->at, b->n - b->at);
-		b->n -= b->at;
-		b->seen -= b->seen > b->at ? b->at : b->seen;
-		b->at = 0;
-	}
-	if (b->cap - b->n < READ_MOST) {
-		b->cap = b->n + READ_MOST;
-		b->s = xrealloc(b->s, b->cap);
-	}
-	ssize_t n = read(fd, b->s + b->n, READ_MOST);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	b->n += (size_t)n;
-	return n > 0 ? n : -1;
-}
-
 void node_read_out(struct agent *a)
 {
-	ssize_t n = fill(a->out, &a->out_buf);
-	if (n > 0)
-		a->silent_bytes += (uint64_t)n;
-	take_out(a, n < 0);
+	size_t got;
+	bool eof = line_fill(a->out, &a->out_buf, &got) == CHILD_EOF;
+	a->silent_bytes += got;
+	take_out(a, eof);
 	if (a->silent_bytes > BYTES_PER_STEP)
 		unfit(a, "wrote more than the limits allow and was ended");
-	if (n >= 0)
+	if (!eof)
 		return;
 	close_fd(&a->out);
 	report_line(&a->report, "shut", SLICE_NONE);
@@ -300,9 +280,10 @@ void node_read_out(struct agent *a)
 void node_read_err(struct agent *a)
 {
 	struct slice line;
-	ssize_t n = fill(a->err, &a->err_buf);
-	while (line_next(&a->err_buf, LOG_LINE_MAX, n < 0, &line) != LINE_NONE)
+	size_t got;
+	bool eof = line_fill(a->err, &a->err_buf, &got) == CHILD_EOF;
+	while (line_next(&a->err_buf, LOG_LINE_MAX, eof, &line) != LINE_NONE)
 		report_line(&a->report, "err", line);
-	if (n < 0)
+	if (eof)
 		close_fd(&a->err);
 }
