@@ -226,6 +226,7 @@ struct hunt {
 	size_t n_announced;
 	void (*doom)(const struct hunt *, struct processes *);
 	void (*reap)(const struct hunt *, const struct processes *); /* or NULL */
+	bool (*escaped)(const struct hunt *); /* or NULL. Asked when the passes find nobody any more: is there somebody still? */
 };
 
 /* Whoever is older than we are cannot have the marker from us: that spares reading, and our own ancestors. */
@@ -248,7 +249,7 @@ static int hunt_run(const struct hunt *h, int limit_ms)
 	int64_t limit = clock_ns() + limit_ms * NS_PER_MS;
 	long pause = PAUSE_LEAST_US;
 	int killed = 0, clean = 0;
-	for (int pass = 0; clean < CLEAN_PASSES && clock_ns() < limit; pass++) {
+	for (int pass = 0; (clean < CLEAN_PASSES || (h->escaped && h->escaped(h))) && clock_ns() < limit; pass++) {
 		struct processes *now = &lists[pass % 2], *before = &lists[!(pass % 2)];
 		size_t found;
 		processes_list(now);
@@ -321,7 +322,12 @@ static void sweep_reap(const struct hunt *h, const struct processes *l)
  * Every descendant of a subreaper has a chain of living parents up to it, so when it has no child there is nobody to
  * hunt. A thread's list of children only grows while we look, since nobody but us reaps: it can be trusted. */
 
-enum left { LEFT_NOBODY, LEFT_UNKNOWN /* a dead one was reaped: its children are ours now */, LEFT_SOMEBODY };
+enum left {
+	LEFT_NOBODY,
+	LEFT_UNKNOWN,   /* a dead one was reaped: its children are ours now */
+	LEFT_SOMEBODY,
+	LEFT_NO_ANSWER, /* a kernel without these lists, or a thread that has just ended */
+};
 
 /* Appends all of a file under /proc. */
 static bool file_read(const char *path, struct buf *b)
@@ -360,38 +366,44 @@ static enum left threads_look(const struct hunt *h)
 	enum left left = LEFT_NOBODY;
 	struct buf children = BUF_EMPTY;
 	DIR *threads = opendir("/proc/self/task");
-	for (struct dirent *d; threads && left != LEFT_SOMEBODY && (d = readdir(threads));) {
+	for (struct dirent *d; threads && left < LEFT_SOMEBODY && (d = readdir(threads));) {
 		char path[64];
 		if (d->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof path, "/proc/self/task/%.20s/children", d->d_name);
 		children.n = 0;
-		/* A kernel without these lists, or a thread that has just ended: no answer. */
-		enum left one = file_read(path, &children) ? children_look(h, buf_cstr(&children)) : LEFT_SOMEBODY;
+		enum left one = file_read(path, &children) ? children_look(h, buf_cstr(&children)) : LEFT_NO_ANSWER;
 		left = one > left ? one : left;
 	}
 	if (threads)
 		closedir(threads);
 	buf_done(&children);
-	return threads ? left : LEFT_SOMEBODY;
+	return threads ? left : LEFT_NO_ANSWER;
 }
 
-static bool nobody_is_left(const struct hunt *h)
+static enum left who_is_left(const struct hunt *h)
 {
 	int subreaper = 0;
 	if (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) != 0 || !subreaper)
-		return false;
+		return LEFT_NO_ANSWER;
 	enum left left;
 	do
 		left = threads_look(h);
 	while (left == LEFT_UNKNOWN);
-	return left == LEFT_NOBODY;
+	return left;
+}
+
+/* A list of all processes is no snapshot: of a chain whose every link starts the next and ends, all may be missed, time
+ * after time. Its last link is a child of ours. */
+static bool sweep_escaped(const struct hunt *h)
+{
+	return who_is_left(h) == LEFT_SOMEBODY;
 }
 
 int guard_sweep_descendants(const char *marker, const struct guard *g)
 {
 	struct hunt look = { .spared = g ? g->pid : 0 };
-	return nobody_is_left(&look) ? 0 : guard_sweep(marker, g, NULL, 0);
+	return who_is_left(&look) == LEFT_NOBODY ? 0 : guard_sweep(marker, g, NULL, 0);
 }
 
 int guard_sweep(const char *marker, const struct guard *g, const pid_t *keep, size_t n_keep)
@@ -399,7 +411,7 @@ int guard_sweep(const char *marker, const struct guard *g, const pid_t *keep, si
 	char *entry = marker_entry(marker);
 	struct hunt h = {
 		.entry = entry, .self = process_self(), .spared = g ? g->pid : 0, .keep = keep, .n_keep = n_keep,
-		.doom = sweep_doom, .reap = sweep_reap,
+		.doom = sweep_doom, .reap = sweep_reap, .escaped = sweep_escaped,
 	};
 	int killed = hunt_run(&h, SWEEP_LIMIT_MS);
 	free(entry);

@@ -7,6 +7,7 @@ A language that is not installed is skipped, which is counted and said. usage: r
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,8 @@ def run(words, folder, **env):
 
 def build_judge():
     JUDGE.parent.mkdir(parents=True, exist_ok=True)
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "sqlite3", "jansson"], capture_output=True, text=True, check=True)
+    packages = re.search(r"^PKGS = (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", *packages], capture_output=True, text=True, check=True)
     return run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-I", ROOT / "core", "-I", BUILD, "-o", JUDGE,
                 pathlib.Path(__file__).with_name("kv_judge.c"), BUILD / "libdlab.a", *flags.stdout.split(), "-lpthread", "-lm"], ROOT)
 
