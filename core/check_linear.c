@@ -14,8 +14,10 @@
  *
  * Some things keep the search narrow. A pure operation that fits is placed at once and is no choice: it could be moved
  * here from any later place. A maybe that would change nothing is not taken. Of maybes that are the same but for their
- * places, the one that was called first is taken first. Where only writes can come next, the value is forgotten. And
- * what must end first is tried first: an order that exists is then found soon. */
+ * places, the one that was called first is taken first. Of heads that are the same but for their times, the one that ends first is
+ * placed first: in an order that begins with another one the two can change places, for what follows the other one in its
+ * lane begins later than the first one ends. Where only writes can come next, the value is forgotten. And what must end
+ * first is tried first: an order that exists is then found soon. */
 #include "check_linear.h"
 
 #include <stdlib.h>
@@ -229,6 +231,7 @@ static void states_done(struct states *s, struct purse *purse)
 struct slot {
 	uint64_t call, ret; /* call 0: it waits for no other lane */
 	uint32_t op;
+	uint32_t kind;      /* equal for operations that differ in their times alone */
 	bool pure;
 };
 
@@ -261,6 +264,7 @@ struct search {
 	struct purse *purse;
 	const struct lin_op *ops; /* borrowed */
 	bool *pure, *blind; /* [n] */
+	uint32_t *leaves; /* [n]; of a blind operation the state that it leaves behind; NONE: not asked yet */
 	uint32_t *lane_of; /* [n]; of a maybe: lanes_n + its number */
 	size_t n;
 	struct lane *lanes;
@@ -540,8 +544,8 @@ static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 	}
 }
 
-/* Of the heads that the last frame did not try, the one that ends first; NONE: there is none. */
-static uint32_t next_head(struct search *s)
+/* Of the heads that the last frame did not try, the lane of the one that ends first; NONE: there is none. */
+static uint32_t next_lane(struct search *s)
 {
 	uint64_t *todo = s->sets + (s->depth * 2 - 1) * s->words, first = UINT64_MAX;
 	uint32_t best = NONE;
@@ -553,10 +557,34 @@ static uint32_t next_head(struct search *s)
 				best = lane;
 			}
 		}
-	if (best == NONE)
-		return NONE;
-	todo[best / 64] &= ~(UINT64_C(1) << (best % 64));
-	return head_op(s, best);
+	if (best != NONE)
+		todo[best / 64] &= ~(UINT64_C(1) << (best % 64));
+	return best;
+}
+
+/* True when another head that may come next is the same operation and ends earlier. A client's own order (LIN_CLIENTS) knows
+ * no ends. */
+static bool has_earlier_twin(const struct search *s, uint32_t lane)
+{
+	const uint64_t *open = s->sets + (s->depth - 1) * 2 * s->words;
+	uint32_t kind = head(s, lane)->kind;
+	for (size_t w = 0; w < s->words && s->order == LIN_REAL_TIME; w++)
+		for (uint64_t bits = open[w]; bits; bits &= bits - 1) {
+			uint32_t other = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
+			if (s->head_ret[other] < s->head_ret[lane] && head(s, other)->kind == kind)
+				return true;
+		}
+	return false;
+}
+
+/* The head that the last frame tries next; NONE: there is none. */
+static uint32_t next_head(struct search *s)
+{
+	uint32_t lane;
+	do
+		lane = next_lane(s);
+	while (lane != NONE && has_earlier_twin(s, lane));
+	return lane == NONE ? NONE : head_op(s, lane);
 }
 
 /* The operation that the last frame tries next; NONE when there is none left. */
@@ -571,8 +599,8 @@ static uint32_t frame_choice(struct search *s, struct frame *f)
 	return op;
 }
 
-/* The state after the operation; NONE when it does not fit or, for a maybe, changes nothing. */
-static uint32_t state_after(struct search *s, uint32_t state, uint32_t op, bool *full)
+/* The state that a step leads to; NONE when it does not fit, and when the purse is empty: then *full is set. */
+static uint32_t step_to(struct search *s, uint32_t state, uint32_t op, bool *full)
 {
 	struct lin_state now = state_at(&s->states, state);
 	int64_t *next = next_room(&s->states, now.n);
@@ -581,6 +609,17 @@ static uint32_t state_after(struct search *s, uint32_t state, uint32_t op, bool 
 		return NONE;
 	uint32_t after = states_number(&s->states, s->purse, (struct lin_state){ next, n });
 	*full = after == NONE;
+	return after;
+}
+
+/* The state after the operation; NONE when it does not fit or, for a maybe, changes nothing. */
+static uint32_t state_after(struct search *s, uint32_t state, uint32_t op, bool *full)
+{
+	uint32_t after = s->leaves[op];
+	if (after == NONE)
+		after = step_to(s, state, op, full);
+	if (s->blind[op])
+		s->leaves[op] = after;
 	return after == state && s->lane_of[op] >= s->lanes_n ? NONE : after;
 }
 
@@ -673,8 +712,34 @@ static uint32_t lanes_by_client(struct search *s, const uint32_t *must)
 	return lanes;
 }
 
+static int by_what(const void *a, const void *b, void *ops)
+{
+	const struct lin_op *x = (const struct lin_op *)ops + *(const uint32_t *)a;
+	const struct lin_op *y = (const struct lin_op *)ops + *(const uint32_t *)b;
+	const int64_t of[][2] = { { x->f, y->f }, { x->key, y->key }, { x->value, y->value }, { x->from, y->from }, { x->result, y->result } };
+	for (size_t i = 0; i < ARRAY_LEN(of); i++)
+		if (of[i][0] != of[i][1])
+			return of[i][0] < of[i][1] ? -1 : 1;
+	return 0;
+}
+
+/* Numbers the operations that must have a place: those with equal numbers are the same but for their times. */
+static uint32_t *kinds_make(struct arena *a, const struct search *s, const uint32_t *must)
+{
+	uint32_t *kind = arena_alloc(a, (s->n + 1) * sizeof *kind), *order = arena_alloc(a, (s->must + 1) * sizeof *order);
+	memcpy(order, must, s->must * sizeof *order);
+	order_by(order, s->must, by_what, s->ops);
+	for (size_t i = 0; i < s->must; i++) {
+		bool plain = !s->model->by_client && s->ops[order[i]].list_n == 0;
+		bool same = i > 0 && plain && s->ops[order[i - 1]].list_n == 0 && by_what(&order[i - 1], &order[i], (void *)(uintptr_t)s->ops) == 0;
+		kind[order[i]] = same ? kind[order[i - 1]] : (uint32_t)i;
+	}
+	return kind;
+}
+
 static void lanes_fill(struct arena *a, struct search *s, const uint32_t *must)
 {
+	const uint32_t *kind = kinds_make(a, s, must);
 	s->lanes = arena_zero(a, (s->lanes_n + 1) * sizeof *s->lanes);
 	s->head_call = arena_alloc(a, (s->lanes_n + 1) * sizeof *s->head_call);
 	s->head_ret = arena_alloc(a, (s->lanes_n + 1) * sizeof *s->head_ret);
@@ -691,7 +756,8 @@ static void lanes_fill(struct arena *a, struct search *s, const uint32_t *must)
 	for (size_t i = 0; i < s->must; i++) {
 		struct lane *l = &s->lanes[s->lane_of[must[i]]];
 		const struct lin_op *op = &s->ops[must[i]];
-		l->slots[l->at++] = (struct slot){ .call = s->order == LIN_CLIENTS ? 0 : op->call, .ret = op->ret, .op = must[i], .pure = s->pure[must[i]] };
+		l->slots[l->at++] = (struct slot){ .call = s->order == LIN_CLIENTS ? 0 : op->call, .ret = op->ret, .op = must[i],
+			.kind = kind[must[i]], .pure = s->pure[must[i]] };
 	}
 	for (uint32_t i = 0; i < s->lanes_n; i++) {
 		s->lanes[i].slots[s->lanes[i].n] = (struct slot){ .call = UINT64_MAX, .ret = UINT64_MAX, .op = NONE };
@@ -752,6 +818,8 @@ static void search_init(struct arena *a, struct search *s, const struct lin_mode
 	s->pure = arena_alloc(a, n + 1);
 	s->blind = arena_alloc(a, n + 1);
 	s->lane_of = arena_alloc(a, (n + 1) * sizeof *s->lane_of);
+	s->leaves = arena_alloc(a, (n + 1) * sizeof *s->leaves);
+	memset(s->leaves, 0xff, n * sizeof *s->leaves);
 	uint32_t *must = arena_alloc(a, (n + 1) * sizeof *must), *maybe = arena_alloc(a, (n + 1) * sizeof *maybe);
 	uint64_t *ends = arena_alloc(a, (n + 1) * sizeof *ends);
 	size_t maybe_n = 0;
@@ -779,6 +847,7 @@ static void search_forget(struct search *s)
 {
 	memo_done(&s->memo, s->purse);
 	states_done(&s->states, s->purse);
+	memset(s->leaves, 0xff, s->n * sizeof *s->leaves);
 }
 
 static void search_done(struct search *s)
