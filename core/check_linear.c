@@ -547,10 +547,10 @@ static enum search_answer enter(struct search *s, uint32_t state, size_t trail)
 /* Of the heads that the last frame did not try, the lane of the one that ends first; NONE: there is none. */
 static uint32_t next_lane(struct search *s)
 {
-	uint64_t *todo = s->sets + (s->depth * 2 - 1) * s->words, first = UINT64_MAX;
+	uint64_t *untried = s->sets + (s->depth * 2 - 1) * s->words, first = UINT64_MAX;
 	uint32_t best = NONE;
 	for (size_t w = 0; w < s->words; w++)
-		for (uint64_t bits = todo[w]; bits; bits &= bits - 1) {
+		for (uint64_t bits = untried[w]; bits; bits &= bits - 1) {
 			uint32_t lane = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
 			if (s->head_ret[lane] < first) {
 				first = s->head_ret[lane];
@@ -558,7 +558,7 @@ static uint32_t next_lane(struct search *s)
 			}
 		}
 	if (best != NONE)
-		todo[best / 64] &= ~(UINT64_C(1) << (best % 64));
+		untried[best / 64] &= ~(UINT64_C(1) << (best % 64));
 	return best;
 }
 

@@ -19,7 +19,7 @@ extern const struct export_format export_svg;
 enum {
 	MARGIN = 20, SEQ_RIGHT = 74, TIME_RIGHT = 150, LANES_LEFT = 196, LANE_WIDTH = 92, LANE_NARROW = 52, LANES_WIDE = 8,
 	TEXT_GAP = 44, CHAR_WIDTH = 8, TITLE_Y = 30, EXTENT_Y = 52, NAMES_Y = 92, FIRST_ROW = 122, ROW = 24, HALF_ROW = ROW / 2,
-	LEGEND = 96, HEAD = 9, STUB = 26, TITLE_COLUMNS = 110,
+	LEGEND = 96, HEAD = 9, SHORT = 26, TITLE_COLUMNS = 110,
 };
 
 struct drawing {
@@ -140,7 +140,7 @@ static void arrow_stub(const struct drawing *d, const struct look *look, const s
 {
 	bool leaves = a->to == SCENE_OUTSIDE;
 	double here = lane_x(d, leaves ? a->src : a->dst), y = d->y[leaves ? a->from : a->to];
-	double side = a->dst == a->src ? 1 : (a->dst > a->src) == leaves ? 1 : -1, there = here + side * STUB;
+	double side = a->dst == a->src ? 1 : (a->dst > a->src) == leaves ? 1 : -1, there = here + side * SHORT;
 	ring(d, "ring", there, y, 3);
 	if (leaves)
 		line(d, look->line, here, y, there - side * 3, y);

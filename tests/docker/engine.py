@@ -1,10 +1,11 @@
 """A Docker engine for the tests: the one that runs, or one that this starts; and the images that they need."""
 import os
 import pathlib
+import select
 import shutil
+import socket
 import subprocess
 import tempfile
-import time
 
 BASE = "debian:bookworm-slim"
 START_LIMIT_S, PULL_LIMIT_S, BUILD_LIMIT_S = 60, 60, 600
@@ -35,12 +36,15 @@ class Engine:
         if os.geteuid() != 0 or not shutil.which("dockerd"):
             return "no Docker engine answers, and only root, with docker.io installed, can start one"
         log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        end = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < end and self.process.poll() is None:
-            if "Server Version" in docker("info").stdout:
-                return None
-            time.sleep(0.2)
+        with tempfile.TemporaryDirectory(prefix="dlab-engine-") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(f"{folder}/ready")
+            self.process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                                            env={**os.environ, "NOTIFY_SOCKET": f"{folder}/ready"})
+            ended = os.pidfd_open(self.process.pid)
+            heard, _, _ = select.select([ready, ended], [], [], START_LIMIT_S)  # it says READY=1, as to systemd (sd_notify(3)), or ends
+            os.close(ended)
+        if ready in heard and "Server Version" in docker("info").stdout:
+            return None
         log.seek(0)
         words = log.read().decode(errors="replace").strip().splitlines()[-1:]
         self.stop()
