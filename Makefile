@@ -4,7 +4,7 @@
 BUILD ?= build
 CC ?= cc
 PREFIX ?= /usr/local
-PKGS = sqlite3 jansson md4c libcurl
+PKGS = sqlite3 jansson md4c libcurl $(if $(wildcard tui/*.c),ncursesw)
 TEST_PKGS = cmocka
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
@@ -22,7 +22,7 @@ ifdef SANITIZE
 HARDEN := -fPIE
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 endif
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -I$(BUILD) \
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -Itui -I$(BUILD) $(if $(wildcard tui/*.c),-DDLAB_TUI) \
 	-DDLAB_TESTS='"$(abspath tests)"' -DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 ifneq ($(filter-out help clean uninstall layers try test test-all test-docker test-docker-netem check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)

@@ -4,9 +4,17 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd.h"
+
+/* Those of the screen are there when tui/ is (the Makefile says so): without it, the rest works. */
+#ifdef DLAB_TUI
+#define SCREEN_COMMANDS(X) X(open)
+#else
+#define SCREEN_COMMANDS(X)
+#endif
 
 /* One name a line, in the order in which `dlab help` shows them. */
 #define COMMANDS(X) \
@@ -14,6 +22,7 @@
 	X(list) \
 	X(guide) \
 	X(test) \
+	SCREEN_COMMANDS(X) \
 	X(replay) \
 	X(export) \
 	X(shrink) \
@@ -70,15 +79,27 @@ static int finish(int status)
 	return cmd_world(&e);
 }
 
+/* On a terminal the roadmap, where there is a screen to draw it; else the list of commands. */
+static int alone(void)
+{
+#ifdef DLAB_TUI
+	static char name[] = "open", option[] = "--home";
+	static char *home[] = { name, option, NULL };
+	const char *term = getenv("TERM");
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0)
+		return finish(cmd_open.run(2, home));
+#endif
+	cmd_print_all(stderr);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN); /* a node that is gone is an error of write, not our end */
 	signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
-	if (argc < 2) {
-		cmd_print_all(stderr);
-		return EXIT_USAGE;
-	}
+	if (argc < 2)
+		return alone();
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
 		return finish(print_version());
 	const struct command *c = cmd_need(command_word(argv[1]));

@@ -50,10 +50,10 @@ static int gutter(const struct rows *r)
 	return 1 + r->seq_width + 1 + r->time_width + 1;
 }
 
-void rows_init(struct rows *r, const struct trace *t, const struct style *s, const struct rows_plan *plan)
+void rows_init_with(struct rows *r, const struct lanes *l, const struct style *s, const struct rows_plan *plan,
+	const struct event *(*sent)(void *, const struct event *), void *ctx)
 {
-	const struct lanes *l = trace_lanes(t);
-	*r = (struct rows){ .trace = t, .lanes = l, .style = s, .width = plan->width, .ascii = rows_ascii(),
+	*r = (struct rows){ .sent = sent, .sent_ctx = ctx, .lanes = l, .style = s, .width = plan->width, .ascii = rows_ascii(),
 		.client_column = -1, .service_column = -1 };
 	r->seq_width = digits(plan->last_seq) < 4 ? 4 : digits(plan->last_seq);
 	r->time_width = digits((uint64_t)(plan->last_ns / NS_PER_S)) + 4;
@@ -66,6 +66,16 @@ void rows_init(struct rows *r, const struct trace *t, const struct style *s, con
 	r->cell = (plan->width - gutter(r) - 1 - TEXT_MIN) / r->n;
 	r->cell = r->cell > CELL_MAX ? CELL_MAX : r->cell;
 	r->columns = r->cell >= CELL_MIN;
+}
+
+static const struct event *sent_in_trace(void *ctx, const struct event *e)
+{
+	return trace_message(ctx, e->msg);
+}
+
+void rows_init(struct rows *r, const struct trace *t, const struct style *s, const struct rows_plan *plan)
+{
+	rows_init_with(r, trace_lanes(t), s, plan, sent_in_trace, (void *)(uintptr_t)t);
 }
 
 /* -1: none. */
@@ -229,14 +239,14 @@ static void add_bar(struct buf *b, const struct rows *r, const struct event *e)
 /* What must not be cut: the fate of a message. */
 static void add_fate(struct buf *b, const struct rows *r, const struct event *e)
 {
-	const struct event *sent = trace_message(r->trace, e->msg);
+	const struct event *sent = e->kind == EVENT_RECV ? r->sent(r->sent_ctx, e) : NULL;
 	if (e->kind == EVENT_DROP)
 		buf_printf(b, "  lost: %s", drop_text(e->why));
 	else if (e->kind == EVENT_RECV && e->why)
 		buf_str(b, "  second copy");
 	else if (e->kind == EVENT_SEND && r->ended && (e->msg >= r->ended_n || !(r->ended[e->msg / 64] >> (e->msg % 64) & 1)))
 		buf_str(b, "  still on the way at the end");
-	if (e->kind == EVENT_RECV && sent && sent->t_ns < e->t_ns)
+	if (sent && sent->t_ns < e->t_ns)
 		buf_printf(b, "  %.1f ms", (double)(e->t_ns - sent->t_ns) / (double)NS_PER_MS);
 }
 
@@ -327,6 +337,13 @@ static void add_who(struct buf *b, const struct rows *r, const struct event *e)
 		buf_printf(b, "%s: ", lane_name(r->lanes, lane_is_node(r->lanes, e->src) ? e->dst : e->src));
 }
 
+static struct slice body_of(const struct rows *r, const struct event *e)
+{
+	bool end = e->kind == EVENT_RECV || e->kind == EVENT_DROP;
+	const struct event *sent = end && !e->text.n ? r->sent(r->sent_ctx, e) : NULL;
+	return sent ? sent->text : e->text;
+}
+
 static void add_text_row(struct buf *b, const struct rows *r, const struct event *e)
 {
 	struct buf text = BUF_EMPTY, fate = BUF_EMPTY;
@@ -337,7 +354,7 @@ static void add_text_row(struct buf *b, const struct rows *r, const struct event
 	}
 	add_who(&text, r, e);
 	if (shape_of(e) == SHAPE_MESSAGE)
-		rows_print_body(&text, trace_body(r->trace, e));
+		rows_print_body(&text, body_of(r, e));
 	else
 		add_local(&text, r, e);
 	add_fate(&fate, r, e);

@@ -18,7 +18,9 @@
 enum { ROWS_NODES_MAX = 9 }; /* with more, no columns */
 
 struct rows {
-	const struct trace *trace; /* borrowed; may grow */
+	/* The SEND, CALL or REPLY that a RECV or DROP ends, or NULL; its text lives until the row is printed. */
+	const struct event *(*sent)(void *ctx, const struct event *);
+	void *sent_ctx;            /* borrowed */
 	const struct lanes *lanes; /* borrowed */
 	const struct style *style; /* borrowed */
 	const uint64_t *ended;     /* borrowed; bit m: message m has arrived or was lost; NULL: not known */
@@ -30,7 +32,7 @@ struct rows {
 	int client_column, service_column; /* -1: none */
 	int n;                     /* columns */
 	uint8_t life[NODES_MAX];
-	struct slice state[NODES_MAX]; /* the last report; borrowed from the trace */
+	struct slice state[NODES_MAX]; /* the last report; borrowed from the event that it came with */
 };
 
 /* What the columns must hold. */
@@ -42,7 +44,11 @@ struct rows_plan {
 	int64_t last_ns;
 };
 
+/* Of the messages of a trace, which may grow. The trace is borrowed. */
 void rows_init(struct rows *, const struct trace *, const struct style *, const struct rows_plan *);
+/* Of events from elsewhere: `sent` finds where a message began. */
+void rows_init_with(struct rows *, const struct lanes *, const struct style *, const struct rows_plan *,
+	const struct event *(*sent)(void *, const struct event *), void *ctx);
 /* The line with the names. */
 void rows_head(struct buf *, const struct rows *);
 /* True for an event that has no row of its own unless `all` is set. */

@@ -18,6 +18,7 @@ want libsqlite3-dev library sqlite3
 want libjansson-dev library jansson
 want libmd4c-dev library md4c
 want libcurl4-openssl-dev library libcurl
+want libncurses-dev library ncursesw
 case $1 in try | test | all | docker) want python3 command -v python3 ;; esac
 case $1 in test | all)
 	want libcmocka-dev library cmocka

@@ -22,7 +22,7 @@ LAYERS = [
 ]
 LABS_MAY = {"base", "canon", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
 AGENT_MAY = {"base", "lanes", "arena", "event", "fault", "link", "proto", "child", "shape"}
-TUI_MAY_NOT = re.compile(r"^(fabric_|store$|link$|child$|route$)")
+TUI_MAY_NOT = re.compile(r"^(fabric|link$|child$|route$)")  # store.h is how it reads a run
 
 
 def rank(name):

@@ -1,0 +1,203 @@
+#include "app.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "action.h"
+#include "cmd.h"
+#include "rows.h"
+#include "runfile.h"
+#include "screen.h"
+
+enum { FRAME_MS = 34, WAITING_MS = 100 };
+
+struct app {
+	struct dash dash;
+	struct screen *screen;
+	struct grid grid;
+	int signals; /* signalfd */
+	int64_t drawn_ns, ticked_ns;
+	bool dirty;
+};
+
+/* --- what the dashboard may ask of the world --- */
+
+static int open_run(void *ctx, struct dash *d, const char *run, struct err *e)
+{
+	struct workspace w;
+	(void)ctx;
+	if (workspace_open(&w, e) != 0)
+		return -1;
+	char *path = runfile_find(&w, *run ? run : NULL, e);
+	int rc = path ? dash_open(d, path, e) : -1;
+	free(path);
+	workspace_close(&w);
+	return rc;
+}
+
+static int write_screen(void *ctx, const struct dash *d, const char *path, struct err *e)
+{
+	struct app *a = ctx;
+	struct buf b = BUF_EMPTY;
+	(void)d;
+	grid_print(&b, &a->grid, false);
+	FILE *f = fopen(path, "wx"); /* never over something that is there */
+	bool good = f && fwrite(b.s, 1, b.n, f) == b.n;
+	good &= f && fclose(f) == 0;
+	buf_done(&b);
+	return good ? 0 : err_errno(e, "cannot write %s", path);
+}
+
+static void copy(void *ctx, struct slice text)
+{
+	screen_copy(((struct app *)ctx)->screen, text);
+}
+
+/* --- the loop --- */
+
+static void draw(struct app *a)
+{
+	int w, h;
+	if (screen_size(a->screen, &w, &h) || !a->grid.cells) {
+		grid_done(&a->grid);
+		grid_init(&a->grid, w, h, a->dash.ascii);
+	}
+	dash_draw(&a->dash, &a->grid);
+	screen_show(a->screen, &a->grid);
+	a->drawn_ns = clock_ns();
+	a->dirty = false;
+}
+
+static void take_keys(struct app *a)
+{
+	for (int key; (key = screen_key(a->screen)) != 0 && !a->dash.quit;)
+		if (action_key(&a->dash, key))
+			a->dirty = true;
+}
+
+static void take_signals(struct app *a)
+{
+	struct signalfd_siginfo info;
+	while (read(a->signals, &info, sizeof info) == sizeof info) {
+		if (info.ssi_signo != SIGWINCH)
+			a->dash.quit = true;
+		a->dirty = true;
+	}
+}
+
+/* How long nothing needs to be done, when no key comes; -1: for ever. */
+static int wait_ms(const struct app *a)
+{
+	const struct dash *d = &a->dash;
+	bool moves = d->source && (d->playing || d->live || d->survey.seen < source_count(d->source));
+	if (a->dirty || moves) {
+		int64_t left = FRAME_MS - (clock_ns() - a->drawn_ns) / NS_PER_MS;
+		return left > 0 ? (int)left : 0;
+	}
+	return d->source && !source_finished(d->source) ? WAITING_MS : -1;
+}
+
+static void tick(struct app *a)
+{
+	int64_t now = clock_ns();
+	if (dash_tick(&a->dash, now - a->ticked_ns))
+		a->dirty = true;
+	a->ticked_ns = now;
+}
+
+static void loop(struct app *a)
+{
+	a->ticked_ns = clock_ns();
+	a->dirty = true;
+	while (!a->dash.quit) {
+		struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = a->signals, .events = POLLIN } };
+		if (poll(fds, ARRAY_LEN(fds), wait_ms(a)) < 0 && errno != EINTR)
+			return;
+		if (fds[0].revents & (POLLHUP | POLLERR)) /* the terminal is gone */
+			return;
+		take_signals(a);
+		take_keys(a);
+		tick(a);
+		if (a->dirty && clock_ns() - a->drawn_ns >= FRAME_MS * NS_PER_MS && !a->dash.quit)
+			draw(a);
+	}
+}
+
+static int wait_for_signals(struct err *e)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGWINCH);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd >= 0 ? fd : err_errno(e, "cannot wait for signals");
+}
+
+static int show(const struct app_spec *spec, struct err *e)
+{
+	struct app a = { .signals = wait_for_signals(e) };
+	if (a.signals < 0)
+		return -1;
+	dash_init(&a.dash, rows_ascii());
+	a.dash.verbs = (struct verbs){ .ctx = &a, .open = open_run, .write = write_screen, .copy = copy };
+	int rc = spec->run ? dash_open(&a.dash, spec->run, e) : 0;
+	if (rc == 0 && spec->view >= 0)
+		a.dash.view = (enum view)spec->view;
+	if (rc == 0 && a.dash.source) {
+		int lab = home_find(&a.dash.home, source_meta(a.dash.source, STORE_LAB));
+		if (lab >= 0)
+			home_choose(&a.dash.home, lab);
+	}
+	a.screen = rc == 0 ? screen_open(e) : NULL;
+	if (a.screen) {
+		loop(&a);
+		screen_close(a.screen);
+	}
+	rc = a.screen ? 0 : -1;
+	grid_done(&a.grid);
+	dash_done(&a.dash);
+	close(a.signals);
+	return rc;
+}
+
+/* The drawing is done by a child, so that somebody is left to put the terminal in order when it is killed. */
+int app_run(const struct app_spec *spec, struct err *e)
+{
+	struct termios before;
+	bool known = tcgetattr(STDIN_FILENO, &before) == 0;
+	pid_t parent = getpid(), child = fork();
+	if (child < 0)
+		return err_errno(e, "cannot start the dashboard");
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(EXIT_WORLD);
+		struct err why = { "" };
+		int rc = show(spec, &why);
+		if (rc != 0)
+			cmd_world(&why);
+		exit(rc == 0 ? EXIT_PASSED : EXIT_WORLD);
+	}
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	int status = 0;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	screen_mend();
+	if (known)
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	return err_set(e, "the dashboard was ended by signal %d (%s); the run file is as it was", WTERMSIG(status),
+		strsignal(WTERMSIG(status)));
+}

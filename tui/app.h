@@ -1,0 +1,17 @@
+/* app.h - the dashboard on a terminal: keys in, frames out, until the person leaves. */
+#ifndef DLAB_APP_H
+#define DLAB_APP_H
+
+#include "dash.h"
+
+struct app_spec {
+	const char *run;  /* a run file to open; NULL: home */
+	int view;         /* enum view to begin with; -1: its own choice */
+};
+
+/* An exit status as commands give it. A terminal that cannot be drawn on is an error. */
+int app_run(const struct app_spec *, struct err *);
+/* The same events as lines, one each, for pipes and screen readers; a run that is being written is followed to its end. */
+int plain_run(const char *path, struct err *);
+
+#endif

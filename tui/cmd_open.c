@@ -1,0 +1,88 @@
+/* cmd_open.c - `dlab open`: the dashboard. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "cmd.h"
+#include "runfile.h"
+
+extern const struct command cmd_open;
+
+struct options {
+	bool plain, home;
+	int view;
+};
+
+static int take_view(const char *value)
+{
+	for (int v = 0; v < VIEW_GUIDE; v++)
+		if (strcasecmp(view_name((enum view)v), value) == 0)
+			return v;
+	return -1;
+}
+
+static int take_option(void *ctx, const struct cmd_option *o, const char *value)
+{
+	struct options *x = ctx;
+	if (strcmp(o->name, "plain") == 0)
+		x->plain = true;
+	else if (strcmp(o->name, "home") == 0)
+		x->home = true;
+	else if ((x->view = take_view(value)) < 0)
+		return cmd_usage(&cmd_open, "there is no view \"%s\": cluster, flow, timeline, logs, operations, score or commands", value);
+	return 0;
+}
+
+static bool can_draw(void)
+{
+	const char *term = getenv("TERM");
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options o = { .view = -1 };
+	struct cmd_words words;
+	struct workspace w;
+	struct err e = { "" };
+	int rc = cmd_parse(&cmd_open, argc, argv, &words, take_option, &o);
+	if (rc != 0)
+		return rc < 0 ? EXIT_PASSED : rc;
+	if (words.n > 1 || words.after)
+		return cmd_usage(&cmd_open, "one run at a time, please");
+	bool plain = o.plain || !can_draw();
+	if (o.home && !plain)
+		rc = app_run(&(struct app_spec){ .view = VIEW_HOME }, &e);
+	else if (workspace_open(&w, &e) != 0)
+		return cmd_usage(&cmd_open, "%s", e.text);
+	else {
+		char *path = runfile_find(&w, words.n ? words.word[0] : NULL, &e);
+		workspace_close(&w);
+		if (!path)
+			return cmd_usage(&cmd_open, "%s", e.text);
+		rc = plain ? plain_run(path, &e) : app_run(&(struct app_spec){ .run = path, .view = o.view }, &e);
+		free(path);
+	}
+	return rc < 0 ? cmd_world(&e) : rc;
+}
+
+static const struct cmd_option options[] = {
+	{ "view", 'v', "NAME", "begin with this view", "cluster flow timeline logs operations score commands" },
+	{ "plain", 0, NULL, "lines instead of a screen, one event each (also when this is no terminal)", NULL },
+	{ "home", 0, NULL, "begin at the roadmap", NULL },
+	{ 0 },
+};
+
+const struct command cmd_open = {
+	.name = "open",
+	.arguments = "[RUN] [OPTIONS]",
+	.summary = "Look at a run in the dashboard",
+	.help = "RUN is a run file (.db), LAB or LAB/TEST for the newest run of it, or nothing for the newest of all. A run that failed\n"
+		"opens at its evidence; one that another terminal is writing is followed. `dlab` alone opens the roadmap.\n"
+		"1 to 7 choose a view, ? shows the keys, q goes back.",
+	.completes = "@runs",
+	.options = options,
+	.run = run,
+};
