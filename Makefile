@@ -4,7 +4,7 @@
 BUILD ?= build
 CC ?= cc
 PREFIX ?= /usr/local
-PKGS = sqlite3 jansson md4c libcurl $(if $(wildcard tui/*.c),ncursesw)
+PKGS = sqlite3 jansson md4c libcurl ncursesw
 TEST_PKGS = cmocka
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)

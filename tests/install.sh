@@ -24,6 +24,7 @@ case $1 in test | all)
 	want libcmocka-dev library cmocka
 	want golang-go command -v go
 	want procps command -v ps
+	want tmux command -v tmux
 	;;
 esac
 case $1 in docker)

@@ -226,7 +226,8 @@ int dash_guide(struct dash *d, const char *lab, int width, struct err *e)
 		struct style style = grid_style(width, d->ascii);
 		d->guide.n = 0;
 		markdown_print(&d->guide, buf_as_slice(&source), &style, width);
-		snprintf(d->guide_lab, sizeof d->guide_lab, "%s", lab);
+		if (lab != d->guide_lab)
+			snprintf(d->guide_lab, sizeof d->guide_lab, "%s", lab);
 		d->guide_w = width;
 	}
 	buf_done(&source);

@@ -38,8 +38,11 @@ static void choose(struct dash *d, struct window *w, int h)
 	const struct event *here = source_at(d->source, d->at);
 	uint64_t back[ROWS_MAX], q = d->at + 1;
 	int row = d->row < 0 ? 0 : d->row >= h ? h - 1 : d->row, n = 0;
-	bool chosen = here && dash_shows(d, here);
+	bool rests = !d->playing && !d->follow; /* then what is chosen is seen, also what has no row otherwise */
+	bool chosen = here && (dash_shows(d, here) || (rests && filter_matches(&d->filter, d->source, here)));
 	int want = row + chosen;
+	if (chosen)
+		back[n++] = q = d->at;
 	while (n < h && n < want && (q = shown_before(d, q)) > 0)
 		back[n++] = q;
 	w->n = 0;

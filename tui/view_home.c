@@ -62,7 +62,7 @@ static void draw_tests(struct dash *d, struct grid *g, struct rect r)
 
 void view_home(struct dash *d, struct grid *g, struct rect r)
 {
-	int labs = r.w < LABS_W + 30 ? r.w : LABS_W;
+	int labs = r.w < LABS_W + 30 ? r.w : r.w < 100 ? LABS_W - 6 : LABS_W;
 	draw_labs(d, g, (struct rect){ r.x, r.y, labs, r.h });
 	if (labs < r.w)
 		draw_tests(d, g, (struct rect){ r.x + labs + 1, r.y, r.w - labs - 2, r.h });

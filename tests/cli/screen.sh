@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# The real dashboard in a real terminal (tmux): keys, sizes, locales, how it leaves. Ends with "N passed, N failed".
+#   tests/cli/screen.sh [BUILD]
+source "$(dirname "$0")/tally.bash"
+
+terminals=0 socket=none # each terminal is a server of its own: one that ends may still hold its socket
+in_tmux() { tmux -L "$socket" -f /dev/null "$@"; }
+trap 'in_tmux kill-server 2>/dev/null; rm -rf "$work"' EXIT
+start() { # WIDTH HEIGHT COMMAND...: in a shell that stays, as a person's does
+	in_tmux kill-server 2>/dev/null
+	socket="dlab-$$-$((++terminals))"
+	in_tmux new-session -d -x "$1" -y "$2" "env -u TMUX PS1='prompt> ' LC_ALL=${LANGUAGE_HERE:-C.UTF-8} ${EXTRA:-TERM=tmux-256color} bash --norc --noprofile"
+	shift 2
+	shows 'prompt>' && in_tmux send-keys -l "$*" && in_tmux send-keys Enter
+}
+screen() { in_tmux capture-pane -p ${1:-}; }
+keys() { in_tmux send-keys "$@"; }
+# Waits until the screen has a text, ten seconds at most: there is no other word from a terminal.
+shows() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		screen > shown 2>/dev/null
+		grep -qF -- "$1" shown && return 0
+		read -rt 0.05 < <(sleep 0.05) || true
+	done
+	sed 's/^/    | /' shown
+	return 1
+}
+nothing_of_it() { ! pgrep -f "^$work/dlab" > /dev/null; }
+
+./dlab test tally -t cut --seed 3 -- "$python" "$node" retry > /dev/null
+./dlab test tally -t cut --seed 5 -- "$python" "$node" > /dev/null 2>&1
+
+# --- a run ---
+start 100 30 "$work/dlab open .dlab/runs/tally.cut.sim.3.db"
+ok "it opens in Flow" shows '2 Flow'
+ok "rows are there" shows 'tell'
+keys 1; ok "1 is the cluster" shows '┌──────────────────┐'
+keys 3; ok "3 is the timeline" shows 'a column is'
+keys 4; ok "4 are logs" shows 'stderr'
+keys 5; ok "5 are operations" shows 'operations'
+keys 6; ok "6 is the score" shows 'verdict'
+keys 7; ok "7 are commands" shows 'these are of --fabric docker'
+keys 2; ok "back in Flow" shows 'seq'
+keys g; ok "g is the start" shows '0.000 s x1'
+keys G
+keys '/' 't' 'e' 'l' 'l' Enter
+keys '?'; ok "? shows keys" shows ':find-next'
+keys Escape; ok "Esc closes it" shows 'space go'
+keys Enter; ok "Enter looks closer" shows 'event (Enter or Esc closes)'
+keys q; keys ':' g o t o ' ' 1 Enter; ok ":goto" shows '▶    1 '
+keys f k i n d = x x; ok "a wrong filter says so" shows 'no kind is called'
+keys Escape
+in_tmux resize-window -x 60 -y 20; ok "60x20 still draws" shows '2 Flow'
+in_tmux resize-window -x 50 -y 15; ok "too small says so" shows 'dlab needs 60x20 characters'
+in_tmux resize-window -x 200 -y 50; ok "large again, it recovers" shows '7 Commands'
+keys w; ok "w writes the screen" shows 'dlab-screen.txt'
+ok "the file has the screen" grep -q '2 Flow' dlab-screen.txt
+keys q; ok "q goes home" shows 'foundations'
+keys q; ok "q leaves" shows 'prompt>'
+keys -l 'echo status=$?'; keys Enter; ok "with status 0" shows 'status=0'
+keys -l 'stty -a | grep -ow -- "-\?icanon\|-\?echo"'; keys Enter; ok "the terminal echoes again" bash -c '! grep -qx -- "-echo" shown'
+ok "nothing is left" nothing_of_it
+
+# --- dlab alone ---
+start 80 24 "$build/dlab"
+ok "dlab alone shows the roadmap" shows '1 foundations'
+keys Enter; ok "Enter opens the guide" shows 'echo: the protocol'
+keys q; ok "q goes back to the roadmap" shows '4 consensus'
+keys C-c; ok "ctrl-c leaves" shows 'prompt>'
+
+# --- killed ---
+start 80 24 "$work/dlab open tally; echo ended=\$?"
+ok "it is there" shows '2 Flow'
+pkill -9 -n -f "^$work/dlab open"
+ok "after a SIGKILL of what draws, the shell is back and is told" shows 'was ended by signal 9'
+keys -l 'echo alive=$((1+1))'; keys Enter; ok "and echoes" shows 'echo alive='
+ok "and works" shows 'alive=2'
+ok "nothing is left" nothing_of_it
+
+# --- other terminals ---
+LANGUAGE_HERE=C start 80 24 "$work/dlab open tally"
+ok "LANG=C draws" shows '2 Flow'
+ok "in ASCII alone" bash -c '! LC_ALL=C grep -qP "[^\x00-\x7f]" shown'
+keys Q
+EXTRA='TERM=tmux-256color NO_COLOR=1' start 80 24 "$work/dlab open tally"
+ok "NO_COLOR draws" shows '2 Flow'
+screen -e > coloured
+ok "without a colour" bash -c "! grep -qP '\\x1b\\[[0-9;]*(3[0-7]|9[0-7]|38;)' coloured"
+keys Q
+EXTRA='TERM=tmux-256color' start 80 24 "$work/dlab open tally"
+ok "colours draw" shows '2 Flow'
+screen -e > coloured
+ok "with colours" grep -qP '\x1b\[[0-9;]*3[0-7]' coloured
+keys Q
+EXTRA='TERM=dumb' start 80 24 "$work/dlab open tally | grep ^verdict"
+ok "TERM=dumb prints lines" shows 'verdict: '
+EXTRA='TERM=vt100' start 80 24 "$work/dlab open tally"
+ok "a vt100 draws" shows '2 Flow'
+keys Q
+in_tmux kill-server 2>/dev/null
+
+# --- no terminal ---
+./dlab open tally/cut > plain 2> errors < /dev/null
+ok "no terminal: lines" has 'verdict: ' plain
+ok "without escapes" bash -c '! grep -qP "\x1b" plain'
+./dlab open --plain .dlab/runs/tally.cut.sim.3.db | head -1 > one
+ok "a reader that leaves early" [ -s one ]
+./dlab open nosuchrun 2> errors; ok "no such run is said" has 'nosuchrun' errors
+ok "no process is left" nothing_of_it
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
