@@ -1,9 +1,9 @@
 /* cmd_run.c - `dlab run`: free play. A cluster of any command, driven from the keyboard or by a script on stdin.
  *
- * It is a lab with one test whose play reads stdin; nothing is judged. On proc time goes on while it waits for a
- * line: it looks at stdin and at the nodes in turn. On sim time moves only by a request, `step` and `go`. */
-#include <errno.h>
-#include <poll.h>
+ * It is a lab with one test whose play reads stdin (cmd_run_session.c); nothing is judged. On proc time goes on while it
+ * waits for a line: it looks at stdin and at the nodes in turn. On sim time moves only by a request, `step` and `go`. With
+ * --from it is a stored run of sim that is repeated up to a time, and goes on from there. */
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,40 +12,31 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "cmd_run_session.h"
 #include "jobs.h"
-#include "play.h"
 #include "report.h"
-#include "rows.h"
-#include "text.h"
+#include "runfile.h"
 #include "workspace.h"
 
 extern const struct command cmd_run;
 
-enum { NODES_DEFAULT = 3, SLICE_MS = 20, PENDING_MAX = 100, STEP_LIMIT_MS = 10000, STEPS_MAX = 1000000, LATENCY_MAX_MS = 600000,
-       ASK_MS = 5000, LINE_LIMIT = 2 * LINE_MAX_BYTES };
+enum { NODES_DEFAULT = 3, LATENCY_MAX_MS = 600000 };
 #define FOREVER_MS INT64_C(300000000000) /* nine years */
 
 struct options {
-	int64_t nodes, first, latency_ms;
-	const char *fabric, *image;
+	int64_t nodes, first, latency_ms, seed;
+	const char *fabric, *image, *store, *from;
+	double at_s;
 };
 
-/* Everything of one free play. */
-struct session {
-	struct play *play;        /* borrowed while the play runs */
-	struct style style;
-	struct rows rows;
-	bool rows_ready;
-	uint64_t shown;           /* rows so far */
-	struct buf out;
-	struct buf in;            /* what was read of stdin and not used yet */
-	bool in_ended, quit;
-	bool terminal;            /* stdin is one */
-	bool misunderstood;       /* a line of a script was */
-	int signals;              /* signalfd of SIGINT and SIGTERM */
-	const struct op *pending[PENDING_MAX]; /* requests that nobody waits for */
-	size_t pending_n;
-};
+static int take_seconds(struct options *x, const char *value)
+{
+	char *end;
+	x->at_s = strtod(value, &end);
+	if (end != value && *end == '\0' && isfinite(x->at_s) && x->at_s >= 0 && x->at_s < 1e9)
+		return 0;
+	return cmd_usage(&cmd_run, "--at takes seconds, such as 1.5, not \"%s\"", value);
+}
 
 static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 {
@@ -56,418 +47,21 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		return cmd_number(&cmd_run, o->name, value, 0, 1, &x->first);
 	if (strcmp(o->name, "latency") == 0)
 		return cmd_number(&cmd_run, o->name, value, 0, LATENCY_MAX_MS, &x->latency_ms);
-	if (strcmp(o->name, "image") == 0)
-		x->image = value;
-	else
-		x->fabric = value;
+	if (strcmp(o->name, "seed") == 0)
+		return cmd_number(&cmd_run, o->name, value, 0, INT64_MAX, &x->seed);
+	if (strcmp(o->name, "at") == 0)
+		return take_seconds(x, value);
+	const struct { const char *name, **to; } words[] = { { "image", &x->image }, { "store", &x->store }, { "from", &x->from },
+		{ "fabric", &x->fabric } };
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(o->name, words[i].name) == 0)
+			*words[i].to = value;
 	return 0;
-}
-
-/* --- showing --- */
-
-static void say(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* An answer to the person: no row of the log. */
-static void say(struct session *s, const char *fmt, ...)
-{
-	struct buf b = BUF_EMPTY;
-	va_list ap;
-	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	s->out.n = 0;
-	text_add(&s->out, buf_as_slice(&b), SIZE_MAX, rows_ascii());
-	printf("%s\n", buf_cstr(&s->out));
-	fflush(stdout);
-	buf_done(&b);
-}
-
-static void complain(struct session *s, const char *text)
-{
-	s->out.n = 0;
-	text_add(&s->out, slice_of(text), SIZE_MAX, rows_ascii());
-	fflush(stdout);
-	fprintf(stderr, "dlab run: %s\n", buf_cstr(&s->out));
-	s->misunderstood |= !s->terminal;
-}
-
-static void show_event(void *ctx, const struct trace *t, const struct event *e)
-{
-	struct session *s = ctx;
-	if (!s->rows_ready) {
-		rows_init(&s->rows, t, &s->style, &(struct rows_plan){ .width = s->style.width, .last_seq = 9999 });
-		s->rows_ready = true;
-		s->out.n = 0;
-		rows_head(&s->out, &s->rows);
-		fwrite(s->out.s, 1, s->out.n, stdout);
-	}
-	bool init = e->kind == EVENT_CALL && slice_is(trace_type_name(t, e->type), "init");
-	if (!init && !rows_hides(&s->rows, e)) {
-		s->out.n = 0;
-		rows_print(&s->out, &s->rows, e, false);
-		s->shown++;
-		fwrite(s->out.s, 1, s->out.n, stdout);
-		fflush(stdout);
-	}
-	rows_see(&s->rows, e);
-}
-
-/* --- time --- */
-
-static bool interrupted(struct session *s)
-{
-	struct pollfd fd = { .fd = s->signals, .events = POLLIN };
-	if (!s->quit && poll(&fd, 1, 0) > 0)
-		s->quit = true;
-	return s->quit;
-}
-
-static void tell_unanswered(struct session *s)
-{
-	for (size_t i = 0; i < s->pending_n;) {
-		const struct op *op = s->pending[i];
-		if (op->status == OP_PENDING) {
-			i++;
-			continue;
-		}
-		if (!op->answer.n)
-			say(s, "no answer from %s within %d s", play_node_name(s->play, op->node), ASK_MS / 1000);
-		s->pending[i] = s->pending[--s->pending_n];
-	}
-}
-
-/* Lets time go on until `until_ns`, an operation has ended (or NULL), or Ctrl-C. */
-static void go_on(struct session *s, int64_t until_ns, const struct op *op)
-{
-	struct play *p = s->play;
-	while (play_now(p) < until_ns && !(op && op->status != OP_PENDING) && !interrupted(s)) {
-		int64_t slice = play_now(p) + SLICE_MS * NS_PER_MS;
-		play_pump_one(p, slice < until_ns ? slice : until_ns);
-	}
-	tell_unanswered(s);
-}
-
-/* --- requests --- */
-
-static void ask(struct session *s, int node, json_t *body)
-{
-	struct play *p = s->play;
-	struct buf b = BUF_EMPTY;
-	json_object_del(body, "msg_id");
-	json_print(&b, body);
-	if (b.n > LINE_MAX_BYTES / 2) {
-		complain(s, "that request is too long");
-	} else if (!play_is_up(p, node)) {
-		say(s, "%s is down; `start %s` starts it", play_node_name(p, node), play_node_name(p, node));
-	} else if (s->pending_n == PENDING_MAX) {
-		say(s, "%d requests wait for an answer already", PENDING_MAX);
-	} else {
-		const struct op *op = play_send_body(p, -1, node, arena_copy(play_arena(p), buf_as_slice(&b)), ASK_MS);
-		s->pending[s->pending_n++] = op;
-		if (!s->terminal || p->ops->deterministic)
-			go_on(s, INT64_MAX, op);
-	}
-	buf_done(&b);
-}
-
-static struct slice trim(struct slice s)
-{
-	while (s.n && (s.s[0] == ' ' || s.s[0] == '\t'))
-		s = (struct slice){ s.s + 1, s.n - 1 };
-	while (s.n && (s.s[s.n - 1] == ' ' || s.s[s.n - 1] == '\t' || s.s[s.n - 1] == '\r'))
-		s.n--;
-	return s;
-}
-
-static struct slice take_word(struct slice *line)
-{
-	*line = trim(*line);
-	size_t n = 0;
-	while (n < line->n && line->s[n] != ' ' && line->s[n] != '\t')
-		n++;
-	struct slice word = { line->s, n };
-	*line = trim((struct slice){ line->s + n, line->n - n });
-	return word;
-}
-
-/* A JSON value at the front when there is one that ends at a space, else the word as a string. */
-static json_t *take_value(struct slice *line)
-{
-	json_error_t e;
-	json_t *value = json_loadb(line->s, line->n, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &e);
-	size_t end = value ? (size_t)e.position : 0;
-	if (value && (end == line->n || line->s[end] == ' ')) {
-		*line = trim((struct slice){ line->s + end, line->n - end });
-		return value;
-	}
-	json_decref(value);
-	struct slice word = take_word(line);
-	return json_stringn(word.s, word.n); /* NULL when it is not UTF-8 */
-}
-
-/* "echo echo=hi times=3" */
-static json_t *short_body(struct slice line, struct err *e)
-{
-	struct slice type = take_word(&line);
-	json_t *body = json_object();
-	if (json_object_set_new(body, "type", json_stringn(type.s, type.n)) != 0)
-		err_set(e, "that is not UTF-8");
-	while (line.n && !e->text[0]) {
-		const char *equals = memchr(line.s, '=', line.n);
-		size_t n = equals ? (size_t)(equals - line.s) : 0;
-		if (n == 0 || memchr(line.s, ' ', n)) {
-			err_set(e, "after the type come name=value pairs, as in `n1 echo echo=hi`; \"%.*s\" is none",
-				line.n > 40 ? 40 : (int)line.n, line.s);
-			break;
-		}
-		char *key = xasprintf("%.*s", (int)n, line.s);
-		line = (struct slice){ line.s + n + 1, line.n - n - 1 };
-		if (json_object_set_new(body, key, take_value(&line)) != 0)
-			err_set(e, "that is not UTF-8");
-		free(key);
-	}
-	return body;
-}
-
-static void request(struct session *s, int node, struct slice line)
-{
-	struct err e = { "" };
-	json_t *body = line.n && line.s[0] == '{' ? json_read(line, &e) : line.n ? short_body(line, &e) : NULL;
-	if (!line.n)
-		err_set(&e, "say what to send, as in `%s echo echo=hi`", play_node_name(s->play, node));
-	else if (!e.text[0] && !json_is_string(json_get(body, "type")))
-		err_set(&e, "a request needs a \"type\", which is a string");
-	if (e.text[0])
-		complain(s, e.text);
-	else
-		ask(s, node, body);
-	json_decref(body);
-}
-
-/* --- commands --- */
-
-static const char help[] =
-	"  n1 {\"type\":\"echo\",\"echo\":\"hi\"}   send a request and show the answer\n"
-	"  n1 echo echo=hi                  the same, shorter: a type, then name=value\n"
-	"  cut n1 > n2    cut n1 | n2,n3    messages one way, or both ways, are lost\n"
-	"  loss * > * 30%   latency n1 > * 80ms   duplicate * > * 10%   reorder * > * 10%   heal\n"
-	"  kill n2   start n2   pause n2   resume n2\n"
-	"  go MS                            let so much time pass\n"
-	"  step [N]                         until the next row, or the next N (sim)\n"
-	"  state                            who is up, what it last said of itself, which faults are on\n"
-	"  quit                             or the end of input, or Ctrl-C";
-
-static void do_help(struct session *s, struct slice rest)
-{
-	(void)s;
-	(void)rest;
-	printf("%s\n", help);
-	fflush(stdout);
-}
-
-static void do_quit(struct session *s, struct slice rest)
-{
-	(void)rest;
-	s->quit = true;
-}
-
-static void do_go(struct session *s, struct slice rest)
-{
-	int64_t ms;
-	if (!slice_int(rest, &ms) || ms < 0 || ms > FOREVER_MS / 1000)
-		complain(s, "go takes milliseconds, as in `go 500`");
-	else
-		go_on(s, play_now(s->play) + ms * NS_PER_MS, NULL);
-}
-
-static void do_step(struct session *s, struct slice rest)
-{
-	struct play *p = s->play;
-	int64_t steps = 1;
-	if (!p->ops->deterministic) {
-		complain(s, "step is for --fabric sim: on proc time goes on by itself; `go MS` waits");
-		return;
-	}
-	if (rest.n && (!slice_int(rest, &steps) || steps < 1 || steps > STEPS_MAX)) {
-		complain(s, "step takes a number of events, as in `step 10`");
-		return;
-	}
-	uint64_t target = s->shown + (uint64_t)steps;
-	int64_t limit = play_now(p) + STEP_LIMIT_MS * NS_PER_MS;
-	while (s->shown < target && !interrupted(s) && play_pump_one(p, limit))
-		;
-	if (s->shown < target && !s->quit)
-		say(s, "nothing more happens within %d s", STEP_LIMIT_MS / 1000);
-	tell_unanswered(s);
-}
-
-static const struct event *last_state(const struct play *p, int node)
-{
-	for (uint64_t q = trace_count(p->trace); q >= 1; q--) {
-		const struct event *e = trace_at(p->trace, q);
-		if (e->src == node && e->kind == EVENT_EXIT)
-			return NULL;
-		if (e->src == node && e->kind == EVENT_STATE)
-			return e;
-	}
-	return NULL;
-}
-
-static void do_state(struct session *s, struct slice rest)
-{
-	const struct play *p = s->play;
-	uint64_t heal = 0, count = trace_count(p->trace);
-	(void)rest;
-	say(s, "%.3f s", (double)play_now(p) / (double)NS_PER_S);
-	for (int i = 0; i < play_nodes(p); i++) {
-		const struct event *e = last_state(p, i);
-		struct buf b = BUF_EMPTY;
-		if (e)
-			rows_print_body(&b, e->text);
-		say(s, "  %-4s %-7s %.*s", play_node_name(p, i), !p->up[i] ? "down" : p->paused[i] ? "paused" : "up", SLICE_ARG(b));
-		buf_done(&b);
-	}
-	for (uint64_t q = 1; q <= count; q++)
-		if (trace_at(p->trace, q)->kind == EVENT_FAULT && trace_at(p->trace, q)->arg == FAULT_HEAL)
-			heal = q;
-	for (uint64_t q = heal + 1; q <= count; q++)
-		if (trace_at(p->trace, q)->kind == EVENT_FAULT)
-			say(s, "  %.*s", SLICE_ARG(trace_at(p->trace, q)->text));
-}
-
-/* "n2 n3" becomes "n2,n3": people leave out commas. */
-static void add_commas(struct buf *b, const struct lanes *l, struct slice line)
-{
-	bool name = false;
-	while (line.n) {
-		struct slice word = take_word(&line);
-		bool joins = name && lane_find(l, word) >= 0;
-		buf_str(b, !b->n ? "" : joins ? "," : " ");
-		buf_slice(b, word);
-		size_t last = word.n; /* what stands behind the last comma of "n1,n2" */
-		while (last > 0 && word.s[last - 1] != ',')
-			last--;
-		name = lane_find(l, (struct slice){ word.s + last, word.n - last }) >= 0;
-	}
-}
-
-/* Faults are recorded and never left out, and a node may be down as long as one likes. */
-static void do_fault(struct session *s, struct slice line)
-{
-	struct play *p = s->play;
-	struct fault f[2];
-	struct err e = { "" };
-	struct buf text = BUF_EMPTY;
-	add_commas(&text, &p->lanes, line);
-	int n = fault_parse(&p->lanes, buf_as_slice(&text), f, &e);
-	buf_done(&text);
-	if (n < 0)
-		complain(s, e.text);
-	for (int i = 0; i < n; i++)
-		play_fault_quietly(p, &f[i]);
-	play_pump(p, play_now(p));
-}
-
-static bool is_fault_word(struct slice word)
-{
-	for (int i = 0; i < FAULT_KIND_COUNT; i++)
-		if (slice_is(word, fault_kind_name(i)))
-			return true;
-	return false;
-}
-
-static void obey(struct session *s, struct slice line)
-{
-	static const struct { const char *word; void (*fn)(struct session *, struct slice rest); } verbs[] = {
-		{ "help", do_help }, { "quit", do_quit }, { "exit", do_quit }, { "go", do_go }, { "step", do_step },
-		{ "state", do_state },
-	};
-	struct slice rest = trim(line), whole = rest;
-	if (!rest.n || rest.s[0] == '#')
-		return;
-	struct slice word = take_word(&rest);
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (slice_is(word, verbs[i].word)) {
-			verbs[i].fn(s, rest);
-			return;
-		}
-	int lane = lane_find(&s->play->lanes, word);
-	if (lane_is_node(&s->play->lanes, lane)) {
-		request(s, lane, rest);
-	} else if (is_fault_word(word)) {
-		do_fault(s, whole);
-	} else {
-		char *text = xasprintf("\"%.*s\" is neither a node (%s to %s) nor a command; `help` lists them",
-			word.n > 40 ? 40 : (int)word.n, word.s, play_node_name(s->play, 0),
-			play_node_name(s->play, play_nodes(s->play) - 1));
-		complain(s, text);
-		free(text);
-	}
-}
-
-/* --- stdin --- */
-
-/* Waits for input or a signal; on proc only for a moment that has passed already. */
-static void read_input(struct session *s)
-{
-	struct pollfd fds[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = s->signals, .events = POLLIN } };
-	if (poll(fds, 2, s->play->ops->deterministic ? -1 : 0) <= 0)
-		return;
-	if (fds[1].revents) {
-		s->quit = true;
-		return;
-	}
-	if (!fds[0].revents)
-		return;
-	buf_room(&s->in, 4096);
-	ssize_t n = read(STDIN_FILENO, s->in.s + s->in.n, 4096);
-	if (n > 0)
-		s->in.n += (size_t)n;
-	else if (n == 0 || errno != EINTR)
-		s->in_ended = true;
-}
-
-/* Takes a whole line out; the last one needs no newline. */
-static bool take_line(struct session *s, struct buf *line)
-{
-	const char *end = s->in.n ? memchr(s->in.s, '\n', s->in.n) : NULL;
-	if (!end && !(s->in_ended && s->in.n))
-		return false;
-	size_t n = end ? (size_t)(end - s->in.s) : s->in.n;
-	line->n = 0;
-	buf_add(line, s->in.s, n);
-	n += end != NULL;
-	memmove(s->in.s, s->in.s + n, s->in.n - n);
-	s->in.n -= n;
-	return true;
 }
 
 static void play_free(struct play *p)
 {
-	struct session *s = p->spec->watch_ctx;
-	struct buf line = BUF_EMPTY;
-	s->play = p;
-	p->unjudged = true;
-	for (int i = 0; i < NODES_MAX; i++)
-		p->may_end[i] = true; /* a node that ends is shown, and the play goes on */
-	if (s->terminal)
-		printf("`help` lists what can be typed.\n");
-	while (!s->quit) {
-		if (take_line(s, &line)) {
-			obey(s, buf_as_slice(&line));
-			continue;
-		}
-		if (s->in_ended)
-			break;
-		if (s->in.n > LINE_LIMIT) {
-			complain(s, "that line is too long");
-			break;
-		}
-		if (!p->ops->deterministic)
-			go_on(s, play_now(p) + SLICE_MS * NS_PER_MS, NULL);
-		read_input(s);
-	}
-	buf_done(&line);
+	session_play(p->spec->watch_ctx, p);
 }
 
 static const struct test free_tests[] = {
@@ -517,20 +111,19 @@ static int tell_end(const struct result *r, struct session *s, const char *path)
 	return EXIT_FAILED;
 }
 
-static int play(const struct options *o, const struct fabric_ops *fabric, const char *runs, char **argv, const char *cwd)
+static int play(struct run_spec *spec, const struct options *o, const char *runs, const struct session_script *script)
 {
 	struct err e = { "" };
-	struct session s = { .style = style_of(stdout), .terminal = isatty(STDIN_FILENO), .signals = -1 };
+	struct session s = { .style = style_of(stdout), .terminal = isatty(STDIN_FILENO), .signals = -1, .script = script };
 	struct result result;
-	struct test test = free_tests[0];
-	char *path = store_name(runs);
-	test.nodes = (int)o->nodes;
-	if (o->latency_ms >= 0) /* a network that is all zero would be the default */
-		test.network = (struct network){ .mean_ns = o->latency_ms ? o->latency_ms * NS_PER_MS : 1 };
-	struct run_spec spec = { .lab = &lab_free, .test = &test, .fabric = fabric, .argv = argv, .cwd = cwd, .image = o->image,
-		.seed = 1, .first = (int)o->first, .core = -1, .store_path = path, .real_limit_ns = INT64_MAX, .watch = show_event,
-		.watch_ctx = &s };
-	int rc = block_signals(&s, &e) != 0 || jobs_run_one(&spec, &result, &e, NULL, NULL) != 0 ? cmd_world(&e) : 0;
+	char *path = o->store ? xstrdup(o->store) : store_name(runs);
+	spec->core = -1;
+	spec->store_path = path;
+	spec->store_live = o->store;
+	spec->real_limit_ns = INT64_MAX;
+	spec->watch = session_show;
+	spec->watch_ctx = &s;
+	int rc = block_signals(&s, &e) != 0 || jobs_run_one(spec, &result, &e, NULL, NULL) != 0 ? cmd_world(&e) : 0;
 	if (rc == 0)
 		rc = tell_end(&result, &s, path);
 	if (s.signals >= 0) {
@@ -542,6 +135,8 @@ static int play(const struct options *o, const struct fabric_ops *fabric, const 
 	free(path);
 	return rc;
 }
+
+/* --- a new cluster --- */
 
 /* The command after --, or that of a lab of the workspace. */
 static char **find_argv(const struct workspace *w, const struct cmd_words *words, const char *cwd, struct err *e)
@@ -556,34 +151,120 @@ static char **find_argv(const struct workspace *w, const struct cmd_words *words
 	return argv;
 }
 
+static struct network network_of(int64_t latency_ms)
+{
+	if (latency_ms < 0)
+		return (struct network){ 0 }; /* the usual one */
+	return (struct network){ .mean_ns = latency_ms ? latency_ms * NS_PER_MS : 1 }; /* all zero would be the usual one */
+}
+
+static int play_new(const struct options *o, const struct workspace *w, const struct cmd_words *words, const char *runs)
+{
+	struct err e = { "" };
+	const struct fabric_ops *fabric = fabric_find(o->fabric);
+	if (!fabric)
+		return cmd_usage(&cmd_run, "there is no fabric \"%s\": proc, sim or docker", o->fabric);
+	if (o->image && fabric != &fabric_docker)
+		return cmd_usage(&cmd_run, "--image is for --fabric docker");
+	char *cwd = words->after ? realpath(".", NULL) : xstrdup(w->root);
+	char **command = cwd ? find_argv(w, words, cwd, &e) : NULL;
+	int rc;
+	if (command) {
+		struct test test = free_tests[0];
+		test.nodes = (int)o->nodes;
+		test.network = network_of(o->latency_ms);
+		rc = play(&(struct run_spec){ .lab = &lab_free, .test = &test, .fabric = fabric, .argv = command, .cwd = cwd,
+			.image = o->image, .seed = (uint64_t)o->seed, .first = (int)o->first }, o, runs, NULL);
+	} else {
+		rc = cmd_usage(&cmd_run, "%s", e.text);
+	}
+	command_free(command);
+	free(cwd);
+	return rc;
+}
+
+/* --- a fork of a stored run --- */
+
+static int64_t meta_int(struct store_run *r, const char *key, int64_t otherwise)
+{
+	int64_t v;
+	struct slice s = store_meta_get(r, key);
+	return s.s && slice_int(s, &v) && v >= 0 ? v : otherwise;
+}
+
+/* A test is left at that time; but a run that is a fork itself was left before, and what was typed since is repeated. */
+static int play_fork(struct rerun *a, struct store_run *r, const struct options *o, const char *runs)
+{
+	struct err e = { "" };
+	struct session_script script;
+	struct test test = free_tests[0];
+	int64_t at_ns = o->at_s < 0 ? INT64_MAX : (int64_t)(o->at_s * 1e9), forked_ns = meta_int(r, STORE_FORKED, INT64_MAX);
+	bool free_play = runfile_is_free(r), typed = free_play || store_meta_get(r, STORE_FORKED).s;
+	if (session_script_read(&script, r, typed ? at_ns : -1, &e) != 0) {
+		session_script_done(&script);
+		return cmd_world(&e);
+	}
+	if (script.until_ns == INT64_MAX)
+		script.until_ns = script.n ? script.line[script.n - 1].t_ns : 0;
+	if (free_play) {
+		test.nodes = a->spec.nodes;
+		test.network.mean_ns = meta_int(r, STORE_LATENCY, 0);
+		a->spec.lab = &lab_free;
+		a->spec.test = &test;
+	} else {
+		a->spec.take_over = play_free;
+		a->spec.take_over_ns = at_ns < forked_ns ? at_ns : forked_ns;
+	}
+	int rc = play(&a->spec, o, runs, script.n || typed ? &script : NULL);
+	session_script_done(&script);
+	return rc;
+}
+
+static int play_from(const struct options *o, const struct workspace *w, const struct cmd_words *words, const char *runs)
+{
+	struct err e = { "" };
+	struct rerun a;
+	char *path = runfile_find(w, o->from, &e);
+	struct store_run *r = path ? store_open(path, &e) : NULL;
+	int rc = 0;
+	if (!r)
+		rc = cmd_usage(&cmd_run, "%s", e.text);
+	else if ((runfile_is_free(r) ? rerun_open_free(&a, w, path, r, words->after, &e) : rerun_open(&a, w, path, r, words->after, &e)) != 0)
+		rc = cmd_usage(&cmd_run, "%s", e.text);
+	else {
+		if (a.spec.fabric->deterministic)
+			rc = play_fork(&a, r, o, runs);
+		else
+			rc = cmd_usage(&cmd_run, "this run was on %s, where real time never repeats: only a run on sim can be forked",
+				a.spec.fabric->name);
+		rerun_close(&a);
+	}
+	store_close(r);
+	free(path);
+	return rc;
+}
+
 static int run(int argc, char **argv)
 {
-	struct options o = { .nodes = NODES_DEFAULT, .first = 1, .latency_ms = -1, .fabric = "proc" };
+	struct options o = { .nodes = NODES_DEFAULT, .first = 1, .latency_ms = -1, .fabric = "proc", .seed = 1, .at_s = -1 };
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
 	int rc = cmd_parse(&cmd_run, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
-	const struct fabric_ops *fabric = fabric_find(o.fabric);
-	if (!fabric)
-		return cmd_usage(&cmd_run, "there is no fabric \"%s\": proc, sim or docker", o.fabric);
-	if (o.image && fabric != &fabric_docker)
-		return cmd_usage(&cmd_run, "--image is for --fabric docker");
-	if (words.n > 1)
-		return cmd_usage(&cmd_run, "one lab at a time, please; \"%s\" is one word too many", words.word[1]);
+	if (words.n > 1 || (words.n && o.from))
+		return cmd_usage(&cmd_run, "one lab at a time, please; \"%s\" is one word too many", words.word[words.n - 1]);
+	if (o.at_s >= 0 && !o.from)
+		return cmd_usage(&cmd_run, "--at is for --from");
 	if (workspace_open(&w, &e) != 0)
 		return cmd_usage(&cmd_run, "%s", e.text);
-	char *cwd = words.after ? realpath(".", NULL) : xstrdup(w.root);
-	char **command = cwd ? find_argv(&w, &words, cwd, &e) : NULL;
-	char *runs = command ? workspace_runs(&w, &e) : NULL;
-	if (!command)
-		rc = cmd_usage(&cmd_run, "%s", e.text);
+	char *runs = workspace_runs(&w, &e);
+	if (!runs)
+		rc = cmd_world(&e);
 	else
-		rc = runs ? play(&o, fabric, runs, command, cwd) : cmd_world(&e);
-	command_free(command);
+		rc = o.from ? play_from(&o, &w, &words, runs) : play_new(&o, &w, &words, runs);
 	free(runs);
-	free(cwd);
 	workspace_close(&w);
 	return rc;
 }
@@ -595,6 +276,10 @@ static const struct cmd_option options[] = {
 	{ "image", 0, "IMAGE", "docker: run the nodes in this image (default: dlab's own, a Debian with Python)", NULL },
 	{ "count-from", 0, "N", "the first node is n1 (default) or n0", "0 1" },
 	{ "latency", 0, "MS", "every message between nodes takes MS (default: 1 ms on average)", NULL },
+	{ "seed", 's', "N", "the seed of chance (default 1)", NULL },
+	{ "from", 0, "RUN", "repeat this run, which was on sim, and go on from there", "@runs" },
+	{ "at", 0, "S", "of --from: up to second S (default: to its end)", NULL },
+	{ "store", 0, "FILE", "write the run into FILE, where another program can read it meanwhile (default: in .dlab/runs)", "@files" },
 	{ 0 },
 };
 
@@ -606,9 +291,11 @@ const struct command cmd_run = {
 		"  n1 {\"type\":\"echo\",\"echo\":\"hi\"}   send a request and show the answer\n"
 		"  n1 echo echo=hi                  the same, shorter\n"
 		"  cut n1 > n2, cut n1 | n2,n3, loss * > * 30%, latency n1 > * 80ms, heal, kill n2, start n2, pause n2, resume n2\n"
+		"  send n1 echo echo=hi             the same, and do not wait for the answer\n"
 		"  go MS, step [N] (sim), state, help, quit\n\n"
 		"On proc time goes on while you think. On sim it moves only by a request (until its answer), go and step.\n"
 		"From a script a request is over when it is answered, or after 5 s. Nothing is judged; the run is stored in .dlab/runs.\n"
+		"--from repeats a run up to --at: of a test its clients and the faults to come go on, and the rest is yours.\n"
 		"Exit status: 0, 1 when a node did not start, 2 when a line of a script was not understood.",
 	.completes = "@labs",
 	.options = options,

@@ -140,6 +140,20 @@ _Noreturn static void over(struct play *p)
 	longjmp(p->stop, 1);
 }
 
+static bool takes_over(const struct play *p)
+{
+	return p->spec->take_over && p->phase == PLAY_PLAYING && !p->unjudged;
+}
+
+/* What has not been handled of that moment is left to whom it is handed to. */
+_Noreturn void play_hand_over(struct play *p)
+{
+	p->unjudged = true;
+	p->phase = PLAY_CHECKING; /* the test's limits end with it */
+	p->spec->take_over(p);
+	over(p);
+}
+
 static void set_verdict(struct play *p, enum verdict v, const struct finding *f)
 {
 	struct result *r = p->result;
@@ -159,6 +173,8 @@ static void set_verdict(struct play *p, enum verdict v, const struct finding *f)
 
 _Noreturn void play_fail(struct play *p, const struct finding *f)
 {
+	if (takes_over(p)) /* a fork is there to see what comes after */
+		play_hand_over(p);
 	set_verdict(p, VERDICT_FAIL, f);
 	over(p);
 }
@@ -543,6 +559,9 @@ bool play_pump_one(struct play *p, int64_t until_ns)
 	int64_t now = play_now(p), wake = until_ns;
 	if (p->agenda_n && p->agenda[0].t_ns < wake)
 		wake = p->agenda[0].t_ns;
+	bool taken = takes_over(p);
+	if (taken && p->spec->take_over_ns < wake)
+		wake = p->spec->take_over_ns;
 	if (wake < now)
 		wake = now;
 	struct event e;
@@ -555,6 +574,8 @@ bool play_pump_one(struct play *p, int64_t until_ns)
 		return true;
 	}
 	now = play_now(p);
+	if (taken && now >= p->spec->take_over_ns)
+		play_hand_over(p);
 	if (p->agenda_n && p->agenda[0].t_ns <= now) {
 		struct agenda_item item = agenda_pop(p);
 		item.fn(p, item.arg);

@@ -94,6 +94,8 @@ void play_pump(struct play *, int64_t until_ns);
 bool play_pump_one(struct play *, int64_t until_ns);
 /* Appends an event of the harness's own; t_ns is set. */
 uint64_t play_record(struct play *, struct event *);
+/* The test's straight line ends here: run_spec.take_over goes on. */
+_Noreturn void play_hand_over(struct play *);
 /* Takes a place on the agenda at an absolute time. */
 void play_agenda_add(struct play *, int64_t t_ns, void (*fn)(struct play *, void *), void *arg);
 /* Gives a number to something of a stream that can be left out; true when this run leaves it out. */

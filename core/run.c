@@ -13,7 +13,7 @@
 #include "scratch.h"
 #include "sock.h"
 
-enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10, DATA_ROOT_TRIES = 5 };
+enum { EVENTS_SHOWN = 10, INIT_LIMIT_S = 10, STEP_LIMIT_S = 10, DATA_ROOT_TRIES = 5, LIVE_LATENCY_MS = 30 };
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -92,20 +92,25 @@ static void command_json(struct buf *b, char *const *argv)
 /* What is known from the start. The texts must outlive the call of store_describe only. */
 static void describe(struct play *p)
 {
-	struct buf command = BUF_EMPTY, skip = BUF_EMPTY, seed = BUF_EMPTY;
+	struct buf command = BUF_EMPTY, skip = BUF_EMPTY, seed = BUF_EMPTY, latency = BUF_EMPTY, forked = BUF_EMPTY;
 	command_json(&command, p->spec->argv);
 	skip_print(&skip, &p->spec->skip);
 	buf_printf(&seed, "%llu", (unsigned long long)p->spec->seed);
+	buf_printf(&latency, "%lld", (long long)p->test->network.mean_ns);
+	buf_printf(&forked, "%lld", (long long)p->spec->take_over_ns);
 	struct store_pair pairs[] = {
 		{ STORE_LAB, slice_of(p->lab->id) }, { STORE_TEST, slice_of(p->test->id) },
 		{ STORE_TITLE, slice_of(p->test->title) }, { STORE_SEED, buf_as_slice(&seed) },
 		{ STORE_FABRIC, slice_of(p->ops->name) }, { STORE_COMMAND, buf_as_slice(&command) },
 		{ STORE_CWD, slice_of(p->spec->cwd) }, { STORE_SKIP, buf_as_slice(&skip) },
+		{ STORE_LATENCY, buf_as_slice(&latency) }, { STORE_FORKED, buf_as_slice(&forked) },
 	};
-	store_describe(p->store, pairs, ARRAY_LEN(pairs));
+	store_describe(p->store, pairs, ARRAY_LEN(pairs) - !p->spec->take_over);
 	buf_done(&command);
 	buf_done(&skip);
 	buf_done(&seed);
+	buf_done(&latency);
+	buf_done(&forked);
 }
 
 static int finish_store(struct play *p, struct err *e)
@@ -123,7 +128,7 @@ static int finish_store(struct play *p, struct err *e)
 		.evidence = r->evidence, .evidence_n = n };
 	int rc = store_finish(p->store, &meta, e);
 	p->store = NULL;
-	if (rc == 0 && rename(p->part_path, p->spec->store_path) != 0)
+	if (rc == 0 && strcmp(p->part_path, p->spec->store_path) != 0 && rename(p->part_path, p->spec->store_path) != 0)
 		return err_errno(e, "cannot name the run file %s", p->spec->store_path);
 	return rc;
 }
@@ -134,10 +139,12 @@ static int open_store(struct play *p, struct err *e)
 {
 	const char *path = p->spec->store_path;
 	size_t n = strlen(path), stem = n > 3 && strcmp(path + n - 3, ".db") == 0 ? n - 3 : n;
-	p->part_path = xasprintf("%.*s.part%ld.db", (int)stem, path, (long)getpid());
+	p->part_path = p->spec->store_live ? xstrdup(path) : xasprintf("%.*s.part%ld.db", (int)stem, path, (long)getpid());
 	p->store = store_create(p->part_path, p->trace, e);
 	if (!p->store)
 		return -1;
+	if (p->spec->store_live)
+		store_hurry(p->store, LIVE_LATENCY_MS);
 	describe(p);
 	return 0;
 }
@@ -268,6 +275,8 @@ static void play_all(struct play *p)
 	start_all(p);
 	p->phase = PLAY_PLAYING;
 	p->test->play(p);
+	if (p->spec->take_over) /* asked for a time that the test has not lasted */
+		play_hand_over(p);
 	if (p->spec->settle && p->ops->settle) {
 		p->ops->settle(p->fabric);
 		play_pump(p, play_now(p));

@@ -23,12 +23,17 @@ struct run_spec {
 	struct guard *guard;    /* borrowed; NULL: none */
 	const char *store_path; /* NULL: the run is not stored */
 	bool store_failed_only; /* the file is written only when the test did not pass */
+	bool store_live;        /* somebody looks on: the file is at its place from the start, and events come soon */
 	struct skip_set skip;   /* borrowed: what this run leaves out */
 	int64_t real_limit_ns;  /* 0: 120 s */
 	bool settle;            /* at the end of the play, give a thread of a node the real time to show itself */
 	/* Called for every event as it is traced; or NULL. */
 	void (*watch)(void *ctx, const struct trace *, const struct event *);
 	void *watch_ctx;
+	/* At that time of the run's clock the test's straight line ends, and this goes on with what it left: clients, faults to
+	 * come. When it returns, the run has ended, without a verdict. NULL: never. */
+	void (*take_over)(struct play *);
+	int64_t take_over_ns;
 };
 
 struct measure {

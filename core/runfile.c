@@ -109,10 +109,26 @@ static const struct test *find_test(const struct lab *lab, struct slice id)
 	return NULL;
 }
 
+bool runfile_is_free(struct store_run *r)
+{
+	return slice_is(store_meta_get(r, STORE_LAB), "free");
+}
+
+static int find_where(struct run_spec *s, struct store_run *r, struct err *e)
+{
+	struct slice fabric = store_meta_get(r, STORE_FABRIC), seed = store_meta_get(r, STORE_SEED);
+	int64_t number = 0;
+	if (!fabric.s || !(s->fabric = fabric_find(fabric.s)))
+		return err_set(e, "the run does not say which fabric it was on");
+	if (!slice_int(seed, &number) || number < 0)
+		return err_set(e, "the run does not say its seed");
+	s->seed = (uint64_t)number;
+	return 0;
+}
+
 static int find_what(struct run_spec *s, struct store_run *r, struct err *e)
 {
 	struct slice lab = store_meta_get(r, STORE_LAB), test = store_meta_get(r, STORE_TEST);
-	struct slice fabric = store_meta_get(r, STORE_FABRIC), seed = store_meta_get(r, STORE_SEED);
 	struct buf b = BUF_EMPTY;
 	text_add(&b, lab, 40, false);
 	buf_char(&b, '/');
@@ -121,17 +137,13 @@ static int find_what(struct run_spec *s, struct store_run *r, struct err *e)
 		if (slice_is(lab, (*l)->id))
 			s->lab = *l;
 	s->test = s->lab ? find_test(s->lab, test) : NULL;
-	int64_t number = 0;
 	int rc = 0;
-	if (slice_is(lab, "free"))
+	if (runfile_is_free(r))
 		rc = err_set(e, "this is a run of free play: a person drove it, so there is no test to repeat");
 	else if (!s->test)
 		rc = err_set(e, "this dlab has no test %s, which the run is of", buf_cstr(&b));
-	else if (!fabric.s || !(s->fabric = fabric_find(fabric.s)))
-		rc = err_set(e, "the run does not say which fabric it was on");
-	else if (!slice_int(seed, &number) || number < 0)
-		rc = err_set(e, "the run does not say its seed");
-	s->seed = (uint64_t)number;
+	else
+		rc = find_where(s, r, e);
 	buf_done(&b);
 	return rc;
 }
@@ -173,6 +185,21 @@ static int find_command(struct rerun *a, const struct workspace *w, const char *
 		err_errno(e, "the folder where the run's nodes were started cannot be entered (%s)", a->cwd ? a->cwd : ".");
 	command_free(stored);
 	return a->argv ? 0 : -1;
+}
+
+int rerun_open_free(struct rerun *a, const struct workspace *w, const char *path, struct store_run *r, char **after,
+	struct err *e)
+{
+	*a = (struct rerun){ .spec = { .core = -1 } };
+	if (find_where(&a->spec, r, e) != 0 || find_command(a, w, path, r, after, e) != 0) {
+		rerun_close(a);
+		return -1;
+	}
+	a->spec.nodes = store_lanes(r)->nodes;
+	a->spec.first = store_lanes(r)->first;
+	a->spec.argv = a->argv;
+	a->spec.cwd = a->cwd;
+	return 0;
 }
 
 void rerun_close(struct rerun *a)

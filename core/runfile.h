@@ -23,6 +23,12 @@ struct rerun {
 
 /* `after`: the command given instead of the stored one; or NULL. 0, or -1 and an error, then there is nothing to free. */
 int rerun_open(struct rerun *, const struct workspace *, const char *path, struct store_run *, char **after, struct err *);
+/* A run of free play: as rerun_open, with spec.lab, spec.test NULL and spec.nodes, spec.first set. The caller knows what the
+ * person typed from the file's remarks (see free_play.h). */
+int rerun_open_free(struct rerun *, const struct workspace *, const char *path, struct store_run *, char **after,
+	struct err *);
+/* True when the file says so. */
+bool runfile_is_free(struct store_run *);
 void rerun_close(struct rerun *);
 /* The stored command as a person would type it, behind " -- "; appends nothing when there is none that can be read. */
 void runfile_print_command(struct buf *, struct store_run *);

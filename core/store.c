@@ -18,7 +18,7 @@
 
 enum {
 	BATCH = 2000,          /* rows in a transaction, and the number of events that wakes the writer */
-	LATENCY_MS = 250,      /* the longest that an event waits for its transaction */
+	LATENCY_MS = 250,      /* unless somebody is in a hurry */
 	BUSY_MS = 2000,        /* how long to wait for another process */
 	TEXT_LIMIT = 16 << 20, /* bytes in one text of a file that is read */
 	MSG_AHEAD = 1000000,   /* how far a message's number may be ahead of its event's */
@@ -97,6 +97,7 @@ struct store {
 	pthread_cond_t wake;
 	_Atomic bool asleep;
 	_Atomic int ending;        /* enum ending */
+	_Atomic int latency_ms;    /* the longest that an event waits for its transaction */
 	_Atomic uint64_t taken;    /* events that are committed */
 	uint16_t types;            /* types that are written */
 	const uint32_t *clock[LANES_MAX]; /* by lane: the last one that was written; borrowed from the trace */
@@ -379,7 +380,7 @@ static void wait_for_events(struct store *s)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LATENCY_MS * NS_PER_MS;
+	until.tv_nsec += atomic_load_explicit(&s->latency_ms, memory_order_relaxed) * NS_PER_MS;
 	until.tv_sec += until.tv_nsec / NS_PER_S;
 	until.tv_nsec %= NS_PER_S;
 	pthread_mutex_lock(&s->sleeping);
@@ -402,6 +403,11 @@ static void *writer(void *arg)
 			return NULL;
 		wait_for_events(s);
 	}
+}
+
+void store_hurry(struct store *s, int latency_ms)
+{
+	atomic_store_explicit(&s->latency_ms, latency_ms, memory_order_relaxed);
 }
 
 void store_poke(struct store *s)
@@ -453,6 +459,7 @@ static struct store *store_new(const char *path, const struct trace *trace)
 {
 	struct store *s = xcalloc(1, sizeof *s);
 	s->trace = trace;
+	s->latency_ms = LATENCY_MS;
 	s->path = plain_path(path);
 	pthread_mutex_init(&s->using_db, NULL);
 	pthread_mutex_init(&s->sleeping, NULL);

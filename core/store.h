@@ -39,6 +39,8 @@ enum { STORE_APPLICATION_ID = 0x646c6162, STORE_VERSION = 1 };
 #define STORE_FABRIC "fabric"
 #define STORE_COMMAND "command"       /* JSON array */
 #define STORE_CWD "cwd"               /* where the nodes started */
+#define STORE_LATENCY "latency_ns"    /* of the links; 0: the usual network, or the test's */
+#define STORE_FORKED "forked_ns"      /* when the test was left; only of a fork */
 #define STORE_SKIP "skip"             /* what was left out, as skip.h writes it */
 #define STORE_VERDICT "verdict"
 #define STORE_RULE "rule"
@@ -69,6 +71,9 @@ struct store;
 struct store *store_create(const char *path, const struct trace *, struct err *);
 /* Writes pairs into meta at once, so that they are there when the run is killed. A failure is told by store_finish. */
 void store_describe(struct store *, const struct store_pair *, size_t n);
+/* From now on no event waits longer than that for its place in the file (a quarter of a second unless told): for a reader
+ * who looks on. */
+void store_hurry(struct store *, int latency_ms);
 /* Cheap; call it after every event, or every few. Wakes the writer when there is enough to write. */
 void store_poke(struct store *);
 /* Writes the rest and frees the store, in any case. -1 and an error when this or any earlier write failed; the
