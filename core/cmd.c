@@ -63,14 +63,22 @@ void cmd_print_all(FILE *f)
 	fprintf(f, "\n`dlab help COMMAND` tells more. To begin: `dlab new DIR`.\n");
 }
 
+const struct command *cmd_find(const char *name)
+{
+	for (const struct command *const *c = all_commands; *c; c++)
+		if (strcmp((*c)->name, name) == 0)
+			return *c;
+	return NULL;
+}
+
 const struct command *cmd_need(const char *name)
 {
 	struct nearest near = { .word = name };
-	for (const struct command *const *c = all_commands; *c; c++) {
-		if (strcmp((*c)->name, name) == 0)
-			return *c;
+	const struct command *found = cmd_find(name);
+	if (found)
+		return found;
+	for (const struct command *const *c = all_commands; *c; c++)
 		nearest_offer(&near, (*c)->name);
-	}
 	fprintf(stderr, "dlab: there is no command \"%s\"", name);
 	if (near.best)
 		fprintf(stderr, "; did you mean `dlab %s`?", near.best);

@@ -54,6 +54,8 @@ int cmd_world(const struct err *);
 void cmd_print_help(const struct command *);
 /* All commands, a line each. */
 void cmd_print_all(FILE *);
+/* The command of that name, or NULL. */
+const struct command *cmd_find(const char *name);
 /* The command of that name; NULL after printing that there is none, and the nearest name. */
 const struct command *cmd_need(const char *name);
 

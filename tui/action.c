@@ -95,8 +95,8 @@ static void stand(struct dash *d)
 static void do_play(struct dash *d, const char *arg)
 {
 	(void)arg;
-	d->follow = false;
-	d->playing = !d->playing;
+	d->playing = d->follow && d->live_sim ? true : !d->playing;
+	d->follow = d->live && !d->live_sim && d->playing; /* real time is at the end always */
 	if (d->playing && !d->live && d->at >= source_count(d->source)) /* from the end it begins again */
 		dash_goto(d, 0);
 }
@@ -156,12 +156,22 @@ static void step_evidence(struct dash *d, int by)
 	d->evidence = to < 0 || n == 0 ? 0 : to >= n ? n - 1 : to;
 }
 
+/* Behind the last event of a live run on sim there is the next one, which has not happened yet. */
+static void step_live(struct dash *d)
+{
+	struct err ignored;
+	if (d->verbs.send && d->verbs.send(d->verbs.ctx, "step", &ignored) == 0)
+		d->follow = true;
+}
+
 static void step_flow(struct dash *d, int by)
 {
 	int one = by < 0 ? -1 : 1;
 	for (int i = 0; i < abs(by); i++)
 		if (dash_step(d, one))
 			d->row += one;
+		else if (d->live && d->live_sim && by > 0 && i == 0)
+			step_live(d);
 }
 
 static void step(struct dash *d, int by)
@@ -593,7 +603,8 @@ static void do_request(struct dash *d, const char *arg)
 {
 	char begin[PROMPT_MAX];
 	if (*arg) {
-		verb(d, arg);
+		snprintf(begin, sizeof begin, "send %s", arg);
+		verb(d, begin);
 		return;
 	}
 	snprintf(begin, sizeof begin, "request %s ", name_of(d, d->node));
@@ -693,7 +704,7 @@ void action_command(struct dash *d, const char *line)
 			return;
 		}
 	if (d->source && lane_is_node(source_lanes(d->source), lane_find(source_lanes(d->source), (struct slice){ line, n })))
-		verb(d, line);
+		do_request(d, line);
 	else
 		dash_say(d, true, "there is no command \"%.*s\"; ? shows the keys and their names", n > 40 ? 40 : (int)n, line);
 }

@@ -13,6 +13,7 @@
 
 #include "action.h"
 #include "cmd.h"
+#include "live.h"
 #include "rows.h"
 #include "runfile.h"
 #include "screen.h"
@@ -26,7 +27,102 @@ struct app {
 	int signals; /* signalfd */
 	int64_t drawn_ns, ticked_ns;
 	bool dirty;
+	struct live *live; /* owned; NULL: none */
+	int stores;        /* live runs so far */
 };
+
+/* --- live runs --- */
+
+/* A file of its own for each: a fork may be forked. In the workspace's runs, from where a run can be repeated. */
+static char *new_store(struct app *a, struct err *e)
+{
+	struct workspace w;
+	if (workspace_open(&w, e) != 0)
+		return NULL;
+	char *runs = workspace_runs(&w, e);
+	char *path = runs ? xasprintf("%s/free.live-%ld-%d.db", runs, (long)getpid(), ++a->stores) : NULL;
+	free(runs);
+	workspace_close(&w);
+	return path;
+}
+
+/* words: the arguments of `dlab run`, without its name. */
+static int go_live(struct app *a, struct dash *d, char *const *words, bool sim, int64_t t_ns, struct err *e)
+{
+	static char dlab[] = "dlab", run[] = "run", store[] = "--store";
+	size_t n = 0;
+	char *path = new_store(a, e);
+	if (!path)
+		return -1;
+	while (words[n])
+		n++;
+	char **argv = xcalloc(n + 5, sizeof *argv);
+	argv[0] = dlab;
+	argv[1] = run;
+	argv[2] = store;
+	argv[3] = path;
+	memcpy(argv + 4, words, n * sizeof *argv);
+	struct live *l = live_start(&(struct live_spec){ .argv = argv, .store = path, .sim = sim }, e);
+	int rc = l ? dash_open(d, path, e) : -1;
+	if (rc == 0) {
+		live_stop(a->live);
+		a->live = l;
+		live_set_granted(l, t_ns);
+		d->live = true;
+		d->live_sim = sim;
+		d->follow = true;
+	} else {
+		live_stop(l);
+	}
+	free(argv);
+	free(path);
+	return rc;
+}
+
+static int fork_run(void *ctx, struct dash *d, int64_t t_ns, struct err *e)
+{
+	static char from[] = "--from", at[] = "--at";
+	char *path = xstrdup(source_path(d->source)), seconds[40];
+	snprintf(seconds, sizeof seconds, "%.9f", (double)t_ns / 1e9);
+	char *words[] = { from, path, at, seconds, NULL };
+	enum view view = d->view;
+	int rc = go_live(ctx, d, words, true, t_ns, e);
+	if (rc == 0) {
+		d->view = view;
+		d->row = GRID_MAX;
+	}
+	free(path);
+	return rc;
+}
+
+static int send_line(void *ctx, const char *line, struct err *e)
+{
+	struct app *a = ctx;
+	if (!a->live)
+		return err_set(e, "no run is live");
+	return live_send(a->live, line, e);
+}
+
+/* On sim the run is let go a little further than the playhead, so that it is never waited for. */
+static void drive(struct app *a, int64_t dt_ns)
+{
+	struct dash *d = &a->dash;
+	if (!a->live)
+		return;
+	if (live_over(a->live)) {
+		const char *words = live_words(a->live);
+		dash_say(d, *words, "%s", *words ? words : "the live run has ended");
+		live_stop(a->live);
+		a->live = NULL;
+		d->live = false;
+		a->dirty = true;
+		return;
+	}
+	if (dash_end_ns(d) > live_granted_ns(a->live)) /* it was stepped */
+		live_set_granted(a->live, dash_end_ns(d));
+	if (d->live_sim && d->playing)
+		live_time(a->live, d->t_ns + 2 * (int64_t)((double)dt_ns * d->speed));
+}
 
 /* --- what the dashboard may ask of the world --- */
 
@@ -108,6 +204,7 @@ static int wait_ms(const struct app *a)
 static void tick(struct app *a)
 {
 	int64_t now = clock_ns();
+	drive(a, now - a->ticked_ns);
 	if (dash_tick(&a->dash, now - a->ticked_ns))
 		a->dirty = true;
 	a->ticked_ns = now;
@@ -143,14 +240,25 @@ static int wait_for_signals(struct err *e)
 	return fd >= 0 ? fd : err_errno(e, "cannot wait for signals");
 }
 
+/* Of the arguments of `dlab run`: whether it will be on sim. */
+static bool is_sim(char *const *words)
+{
+	for (; *words && strcmp(*words, "--") != 0; words++)
+		if (strcmp(*words, "--fabric=sim") == 0 || strcmp(*words, "--from") == 0 ||
+			((strcmp(*words, "--fabric") == 0 || strcmp(*words, "-f") == 0) && words[1] && strcmp(words[1], "sim") == 0))
+			return true;
+	return false;
+}
+
 static int show(const struct app_spec *spec, struct err *e)
 {
 	struct app a = { .signals = wait_for_signals(e) };
 	if (a.signals < 0)
 		return -1;
 	dash_init(&a.dash, rows_ascii());
-	a.dash.verbs = (struct verbs){ .ctx = &a, .open = open_run, .write = write_screen, .copy = copy };
-	int rc = spec->run ? dash_open(&a.dash, spec->run, e) : 0;
+	a.dash.verbs = (struct verbs){ .ctx = &a, .open = open_run, .write = write_screen, .copy = copy,
+		.send = send_line, .fork = fork_run };
+	int rc = spec->run ? dash_open(&a.dash, spec->run, e) : spec->live ? go_live(&a, &a.dash, spec->live, is_sim(spec->live), 0, e) : 0;
 	if (rc == 0 && spec->view >= 0)
 		a.dash.view = (enum view)spec->view;
 	if (rc == 0 && a.dash.source) {
@@ -164,6 +272,7 @@ static int show(const struct app_spec *spec, struct err *e)
 		screen_close(a.screen);
 	}
 	rc = a.screen ? 0 : -1;
+	live_stop(a.live);
 	grid_done(&a.grid);
 	dash_done(&a.dash);
 	close(a.signals);

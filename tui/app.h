@@ -5,8 +5,11 @@
 #include "dash.h"
 
 struct app_spec {
-	const char *run;  /* a run file to open; NULL: home */
-	int view;         /* enum view to begin with; -1: its own choice */
+	const char *run;       /* a run file to open; NULL: home */
+	int view;              /* enum view to begin with; -1: its own choice */
+	char *const *live;     /* borrowed; arguments of `dlab run` for a live run; NULL: none */
+	const struct demo *demo; /* what is shown with the live run; NULL: nothing */
+	char *const *test;     /* borrowed; arguments of `dlab test`, whose runs are followed; NULL: none */
 };
 
 /* An exit status as commands give it. A terminal that cannot be drawn on is an error. */

@@ -11,7 +11,7 @@
 extern const struct command cmd_open;
 
 struct options {
-	bool plain, home;
+	bool plain, home, live;
 	int view;
 };
 
@@ -30,6 +30,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->plain = true;
 	else if (strcmp(o->name, "home") == 0)
 		x->home = true;
+	else if (strcmp(o->name, "live") == 0)
+		x->live = true;
 	else if ((x->view = take_view(value)) < 0)
 		return cmd_usage(&cmd_open, "there is no view \"%s\": cluster, flow, timeline, logs, operations, score or commands", value);
 	return 0;
@@ -50,9 +52,15 @@ static int run(int argc, char **argv)
 	int rc = cmd_parse(&cmd_open, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
-	if (words.n > 1 || words.after)
+	if (words.n > 1 || (words.after && !o.live))
 		return cmd_usage(&cmd_open, "one run at a time, please");
 	bool plain = o.plain || !can_draw();
+	if (o.live && (!words.after || plain))
+		return cmd_usage(&cmd_open, "--live needs a terminal, and the arguments of `dlab run` after --");
+	if (o.live) {
+		rc = app_run(&(struct app_spec){ .view = o.view < 0 ? VIEW_CLUSTER : o.view, .live = words.after }, &e);
+		return rc < 0 ? cmd_world(&e) : rc;
+	}
 	if (o.home && !plain)
 		rc = app_run(&(struct app_spec){ .view = VIEW_HOME }, &e);
 	else if (workspace_open(&w, &e) != 0)
@@ -71,6 +79,7 @@ static int run(int argc, char **argv)
 static const struct cmd_option options[] = {
 	{ "view", 'v', "NAME", "begin with this view", "cluster flow timeline logs operations score commands" },
 	{ "plain", 0, NULL, "lines instead of a screen, one event each (also when this is no terminal)", NULL },
+	{ "live", 0, NULL, "a live run: what follows -- are arguments of `dlab run` (which calls this itself: dlab run --watch)", NULL },
 	{ "home", 0, NULL, "begin at the roadmap", NULL },
 	{ 0 },
 };

@@ -65,7 +65,7 @@ struct dash {
 
 	struct source *source;      /* owned; NULL: no run */
 	struct survey survey;
-	bool live;                  /* another process is at it, and takes lines */
+	bool live, live_sim;        /* another process is at it, and takes lines; on sim its time goes as far as we let it */
 	uint64_t at;                /* the chosen event; 0: before the first */
 	int64_t t_ns;               /* the playhead; not before the chosen event */
 	bool playing, follow;
