@@ -11,7 +11,7 @@
 
 /* Those of the screen are there when tui/ is (the Makefile says so): without it, the rest works. */
 #ifdef DLAB_TUI
-#define SCREEN_COMMANDS(X) X(open)
+#define SCREEN_COMMANDS(X) X(open) X(demo)
 #else
 #define SCREEN_COMMANDS(X)
 #endif

@@ -1,0 +1,243 @@
+/* cmd_demo.c - `dlab demo`: scripted scenes, on a screen or as lines; and the speaker's notes. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "cmd.h"
+#include "demo.h"
+#include "demo_place.h"
+#include "live.h"
+#include "rows.h"
+#include "text.h"
+
+extern const struct command cmd_demo;
+
+enum { CHUNK_MS = 40, LOOK_MS = 10, NOTES_LOOK_MS = 200, PLAIN_WIDTH = 160 };
+
+struct options {
+	const char *fabric;
+	int64_t seed;
+	bool plain, notes;
+};
+
+static int take_option(void *ctx, const struct cmd_option *o, const char *value)
+{
+	struct options *x = ctx;
+	if (strcmp(o->name, "seed") == 0)
+		return cmd_number(&cmd_demo, o->name, value, 0, INT64_MAX, &x->seed);
+	if (strcmp(o->name, "fabric") == 0)
+		x->fabric = value;
+	else if (strcmp(o->name, "plain") == 0)
+		x->plain = true;
+	else
+		x->notes = true;
+	return 0;
+}
+
+static int list(void)
+{
+	for (const struct demo *const *d = all_demos; *d; d++)
+		printf("  %-20s %s\n", (*d)->id, (*d)->teaches);
+	printf("`dlab demo NAME` shows one; `dlab demo --notes` in a second terminal shows the speaker's notes.\n");
+	return EXIT_PASSED;
+}
+
+/* --- lines instead of a screen --- */
+
+struct plain {
+	struct demo_run run;
+	struct live *live;
+	struct source *source;
+	struct rows rows;
+	struct style style;
+	struct buf line;
+	uint64_t printed;
+	int step;
+	enum demo_phase phase;
+};
+
+static int send_line(void *ctx, const char *line)
+{
+	struct plain *p = ctx;
+	struct err ignored;
+	printf("> %s\n", line);
+	return live_send(p->live, line, &ignored);
+}
+
+static const struct event *sent(void *ctx, const struct event *e)
+{
+	return source_sent(ctx, e);
+}
+
+static void print_rows(struct plain *p)
+{
+	for (; p->printed < source_count(p->source); p->printed++) {
+		const struct event *e = source_at(p->source, p->printed + 1);
+		if (!e)
+			return;
+		if (!rows_hides(&p->rows, e) && e->kind != EVENT_TIMER && e->kind != EVENT_NOTE) {
+			p->line.n = 0;
+			rows_print(&p->line, &p->rows, e, false);
+			fwrite(p->line.s, 1, p->line.n, stdout);
+		}
+		if (e->kind != EVENT_STATE)
+			rows_see(&p->rows, e);
+	}
+}
+
+static void tell(struct plain *p)
+{
+	const char *gate = demo_gate(&p->run);
+	if (p->step != p->run.step) {
+		printf("\n%d of %d: %s\n", p->run.step + 1, demo_steps(p->run.demo), p->run.say);
+		demo_place_write(p->run.demo, p->run.step, p->run.notes);
+	}
+	p->step = p->run.step;
+	if (gate)
+		printf("%s\n", gate);
+	fflush(stdout);
+	if (p->run.phase != DEMO_SAYING)
+		return;
+	for (int c; isatty(STDIN_FILENO) && (c = getchar()) != '\n' && c != EOF;)
+		;
+	demo_go(&p->run);
+}
+
+/* Until the events of the time that was granted are in the file: it is looked at a few times, then more time is granted. */
+static void let_time_pass(struct plain *p, bool sim)
+{
+	if (sim)
+		live_time(p->live, live_granted_ns(p->live) + CHUNK_MS * NS_PER_MS);
+	poll(NULL, 0, LOOK_MS); /* a file tells nobody that it grows */
+	source_refresh(p->source);
+}
+
+static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, struct err *e)
+{
+	static char dlab[] = "dlab", run[] = "run", store[] = "--store";
+	char **words = demo_words(d, fabric, seed, e), *path = demo_store(e);
+	char *argv[20] = { dlab, run, store, path };
+	bool sim = strcmp(fabric, "sim") == 0;
+	for (int i = 0; words && words[i]; i++)
+		argv[4 + i] = words[i];
+	int64_t began = clock_ns();
+	struct plain p = { .style = style_of(stdout), .step = -1 };
+	p.live = words && path ? live_start(&(struct live_spec){ .argv = argv, .store = path, .sim = sim }, e) : NULL;
+	p.source = p.live ? source_open(path, e) : NULL;
+	if (p.source) {
+		rows_init_with(&p.rows, source_lanes(p.source), &p.style, &(struct rows_plan){ .width = PLAIN_WIDTH, .last_seq = 9999 }, sent, p.source);
+		demo_begin(&p.run, d, source_lanes(p.source), send_line, &p);
+		while (!live_over(p.live)) {
+			print_rows(&p);
+			int64_t now = sim ? live_granted_ns(p.live) : clock_ns() - began;
+			bool changed = demo_see(&p.run, p.source, source_count(p.source), now);
+			if (changed || p.step < 0)
+				tell(&p);
+			if (p.run.phase == DEMO_OVER || p.run.phase == DEMO_FAILED)
+				break;
+			let_time_pass(&p, sim);
+		}
+	}
+	int rc = !p.source ? -1 : p.run.phase == DEMO_OVER ? EXIT_PASSED : EXIT_FAILED;
+	source_close(p.source);
+	live_stop(p.live);
+	demo_place_clear();
+	buf_done(&p.line);
+	demo_words_free(words);
+	free(path);
+	return rc;
+}
+
+/* --- the speaker's notes --- */
+
+static int follow_notes(void)
+{
+	struct buf now = BUF_EMPTY, before = BUF_EMPTY;
+	bool ever = false;
+	while (!ferror(stdout)) {
+		now.n = 0;
+		if (!demo_place_read(&now)) {
+			if (!ever)
+				printf("no demo runs in this workspace: start one in another terminal with `dlab demo NAME`\n");
+			break;
+		}
+		if (!slice_eq(buf_as_slice(&now), buf_as_slice(&before))) {
+			if (isatty(STDOUT_FILENO))
+				printf("\n");
+			fwrite(now.s, 1, now.n, stdout);
+			printf("\n");
+			fflush(stdout);
+			before.n = 0;
+			buf_slice(&before, buf_as_slice(&now));
+		}
+		ever = true;
+		poll(NULL, 0, NOTES_LOOK_MS);
+	}
+	buf_done(&now);
+	buf_done(&before);
+	return ever ? EXIT_PASSED : EXIT_FAILED;
+}
+
+static int all_notes(const struct demo *d)
+{
+	printf("%s: %s\n", d->title, d->teaches);
+	for (int i = 0; d->steps[i].say; i++)
+		printf("\n%d. %s\n   %s\n", i + 1, d->steps[i].say, d->steps[i].notes ? d->steps[i].notes : "");
+	return EXIT_PASSED;
+}
+
+static bool can_draw(void)
+{
+	const char *term = getenv("TERM");
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options o = { .fabric = "sim", .seed = 1 };
+	struct cmd_words words;
+	struct err e = { "" };
+	int rc = cmd_parse(&cmd_demo, argc, argv, &words, take_option, &o);
+	if (rc != 0)
+		return rc < 0 ? EXIT_PASSED : rc;
+	if (words.n > 1 || words.after)
+		return cmd_usage(&cmd_demo, "one demo at a time, please");
+	if (words.n == 0)
+		return o.notes ? follow_notes() : list();
+	const struct demo *d = demo_find(words.word[0]);
+	if (!d)
+		return cmd_usage(&cmd_demo, "there is no demo \"%s\"; `dlab demo` lists them", words.word[0]);
+	if (strcmp(o.fabric, "sim") != 0 && strcmp(o.fabric, "proc") != 0 && strcmp(o.fabric, "docker") != 0)
+		return cmd_usage(&cmd_demo, "there is no fabric \"%s\": sim, proc or docker", o.fabric);
+	if (o.notes)
+		return all_notes(d);
+	if (o.plain || !can_draw()) {
+		rc = play_plain(d, o.fabric, (uint64_t)o.seed, &e);
+	} else {
+		char **live = demo_words(d, o.fabric, (uint64_t)o.seed, &e);
+		rc = live ? app_run(&(struct app_spec){ .view = VIEW_CLUSTER, .live = live, .demo = d }, &e) : -1;
+		demo_words_free(live);
+	}
+	return rc < 0 ? cmd_world(&e) : rc;
+}
+
+static const struct cmd_option options[] = {
+	{ "fabric", 'f', "NAME", "sim (default), proc or docker", "sim proc docker" },
+	{ "seed", 's', "N", "the seed of chance (default 1)", NULL },
+	{ "plain", 0, NULL, "lines instead of a screen; gates wait for Enter on a terminal", NULL },
+	{ "notes", 0, NULL, "the speaker's notes: of NAME, or of the demo that runs in another terminal", NULL },
+	{ 0 },
+};
+
+const struct command cmd_demo = {
+	.name = "demo",
+	.arguments = "[NAME] [OPTIONS]",
+	.summary = "Show a scripted scene to a class",
+	.help = "Without NAME: which there are. A scene starts a cluster of the shipped nodes and waits for real events. Where it asks the\n"
+		"class, it stands still until PgDn or Right (a presenter's clicker will do); b blanks the screen. All keys of the\n"
+		"dashboard work meanwhile. Exit status of --plain: 0, or 1 when something did not happen in time.",
+	.options = options,
+	.run = run,
+};
