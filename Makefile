@@ -178,12 +178,16 @@ BASH_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 SHARE_DIR = $(DESTDIR)$(PREFIX)/share/dlab
 
+# The nodes that the demos start, and what these are made of.
+DEMO_NODES = $(sort $(shell sed -n 's/.*\.node = "\([^"]*\)".*/\1/p' tui/demo_*.c) $(addprefix solutions/,raft/python raft-kv/python))
 install: $(BUILD)/dlab ## put dlab under PREFIX (/usr/local); DESTDIR goes before it
 	install -d $(DESTDIR)$(PREFIX)/bin $(MAN_DIR) $(BASH_DIR) $(ZSH_DIR) $(SHARE_DIR)/core
 	install -m 755 $(BUILD)/dlab $(DESTDIR)$(PREFIX)/bin/dlab
 	rm -rf $(SHARE_DIR)/stages $(SHARE_DIR)/core/sdk
 	cp -R stages $(SHARE_DIR)/stages
 	cp -R core/sdk $(SHARE_DIR)/core/sdk
+	rm -rf $(SHARE_DIR)/solutions $(SHARE_DIR)/tests
+	cp -R --parents $(DEMO_NODES) $(SHARE_DIR)
 	find $(SHARE_DIR) -name __pycache__ -prune -exec rm -rf {} +
 	chmod -R u+w,a+rX $(SHARE_DIR)
 	$(BUILD)/dlab man > $(MAN_DIR)/dlab.1

@@ -131,6 +131,7 @@ def everything():
     yield from fuzzers()
     for folder in ("hostile", "compat", "faults", "determinism"):
         yield from scripts(folder)
+    yield Suite("demos, 10 seeds", ["bash", ROOT / "tests/cli/demo.sh"], env={"DEMO_SEEDS": "10"})
     # `make check-labs` runs 50 seeds, and takes a quarter of an hour.
     yield Suite("labs, 20 seeds", ["python3", ROOT / "tests/check-labs.py", "--seeds", "20", "--slow-seeds", "3", "--right-seeds", "2"],
                 minutes=60, alone=True)

@@ -202,10 +202,19 @@ static void step(struct dash *d, int by)
 		(void)arg; \
 		step(d, by); \
 	}
-STEP(do_next, 1)
 STEP(do_previous, -1)
 STEP(do_page_down, PAGE)
 STEP(do_page_up, -PAGE)
+
+/* While a demo asks, the key that goes on is its. */
+static void do_next(struct dash *d, const char *arg)
+{
+	(void)arg;
+	if (d->narration.gate && d->verbs.demo && !d->help && !d->inspector)
+		d->verbs.demo(d->verbs.ctx, 1);
+	else
+		step(d, 1);
+}
 
 static void do_narrate_next(struct dash *d, const char *arg)
 {

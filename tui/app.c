@@ -13,6 +13,7 @@
 
 #include "action.h"
 #include "cmd.h"
+#include "demo_place.h"
 #include "live.h"
 #include "rows.h"
 #include "runfile.h"
@@ -29,6 +30,8 @@ struct app {
 	bool dirty;
 	struct live *live; /* owned; NULL: none */
 	int stores;        /* live runs so far */
+	struct demo_run demo; /* while demo.demo is not NULL */
+	int64_t demo_began_ns;
 };
 
 /* --- live runs --- */
@@ -67,6 +70,8 @@ static int go_live(struct app *a, struct dash *d, char *const *words, bool sim, 
 	if (rc == 0) {
 		live_stop(a->live);
 		a->live = l;
+		a->demo.demo = NULL; /* a fork is no scene any more */
+		d->narration = (struct narration){ 0 };
 		live_set_granted(l, t_ns);
 		d->live = true;
 		d->live_sim = sim;
@@ -101,6 +106,57 @@ static int send_line(void *ctx, const char *line, struct err *e)
 	if (!a->live)
 		return err_set(e, "no run is live");
 	return live_send(a->live, line, e);
+}
+
+/* --- demos --- */
+
+static int demo_line(void *ctx, const char *line)
+{
+	struct err ignored;
+	return send_line(ctx, line, &ignored);
+}
+
+static void narrate(struct app *a)
+{
+	struct dash *d = &a->dash;
+	const struct demo_run *r = &a->demo;
+	int before = d->narration.step;
+	d->narration = (struct narration){ .title = r->demo->title, .say = r->say, .gate = demo_gate(r), .step = r->step + 1,
+		.steps = demo_steps(r->demo) };
+	if (before != d->narration.step)
+		demo_place_write(r->demo, r->step, r->notes);
+	d->playing = demo_plays(r);
+	d->follow = d->playing && !d->live_sim;
+	a->dirty = true;
+}
+
+static void begin_demo(struct app *a, const struct demo *demo)
+{
+	demo_begin(&a->demo, demo, source_lanes(a->dash.source), demo_line, a);
+	a->demo_began_ns = clock_ns();
+	a->dash.speed = a->dash.live_sim ? demo->speed : 1;
+	a->dash.follow = false;
+	narrate(a);
+}
+
+static void demo_key(void *ctx, int step)
+{
+	struct app *a = ctx;
+	if (step > 0 && demo_go(&a->demo))
+		narrate(a);
+	else if (step < 0)
+		dash_say(&a->dash, false, "A demo goes forward. The run behind it can be walked: Left, and Space to go on.");
+}
+
+/* What the audience has seen is what counts: up to the playhead. Where time is real, it passes without events, too. */
+static void see_demo(struct app *a)
+{
+	struct dash *d = &a->dash;
+	int64_t now = d->live_sim ? d->t_ns : clock_ns() - a->demo_began_ns;
+	if (!a->demo.demo || !a->live)
+		return;
+	if (demo_see(&a->demo, d->source, d->live_sim ? d->at : source_count(d->source), now))
+		narrate(a);
 }
 
 /* On sim the run is let go a little further than the playhead, so that it is never waited for. */
@@ -207,6 +263,7 @@ static void tick(struct app *a)
 	drive(a, now - a->ticked_ns);
 	if (dash_tick(&a->dash, now - a->ticked_ns))
 		a->dirty = true;
+	see_demo(a);
 	a->ticked_ns = now;
 }
 
@@ -257,7 +314,7 @@ static int show(const struct app_spec *spec, struct err *e)
 		return -1;
 	dash_init(&a.dash, rows_ascii());
 	a.dash.verbs = (struct verbs){ .ctx = &a, .open = open_run, .write = write_screen, .copy = copy,
-		.send = send_line, .fork = fork_run };
+		.send = send_line, .fork = fork_run, .demo = demo_key };
 	int rc = spec->run ? dash_open(&a.dash, spec->run, e) : spec->live ? go_live(&a, &a.dash, spec->live, is_sim(spec->live), 0, e) : 0;
 	if (rc == 0 && spec->view >= 0)
 		a.dash.view = (enum view)spec->view;
@@ -266,6 +323,8 @@ static int show(const struct app_spec *spec, struct err *e)
 		if (lab >= 0)
 			home_choose(&a.dash.home, lab);
 	}
+	if (rc == 0 && spec->demo)
+		begin_demo(&a, spec->demo);
 	a.screen = rc == 0 ? screen_open(e) : NULL;
 	if (a.screen) {
 		loop(&a);
@@ -273,6 +332,8 @@ static int show(const struct app_spec *spec, struct err *e)
 	}
 	rc = a.screen ? 0 : -1;
 	live_stop(a.live);
+	if (spec->demo)
+		demo_place_clear();
 	grid_done(&a.grid);
 	dash_done(&a.dash);
 	close(a.signals);

@@ -3,6 +3,7 @@
 #define DLAB_APP_H
 
 #include "dash.h"
+#include "demo.h"
 
 struct app_spec {
 	const char *run;       /* a run file to open; NULL: home */

@@ -97,6 +97,7 @@ static void say(struct demo_run *r)
 {
 	fill_in(r, r->say, step_of(r)->say);
 	fill_in(r, r->notes, step_of(r)->notes);
+	fill_in(r, r->gate, step_of(r)->gate);
 }
 
 static void act(struct demo_run *r)
@@ -152,7 +153,7 @@ bool demo_go(struct demo_run *r)
 const char *demo_gate(const struct demo_run *r)
 {
 	switch (r->phase) {
-	case DEMO_SAYING: return step_of(r)->gate;
+	case DEMO_SAYING: return r->gate;
 	case DEMO_OVER: return "The end. The run stays: look around, or q.";
 	case DEMO_FAILED: return "That did not happen in time. The run stays: look around, or q.";
 	default: return NULL;
@@ -307,6 +308,15 @@ bool demo_new_leader(struct demo_run *r)
 	return true;
 }
 
+bool demo_two_leaders(struct demo_run *r)
+{
+	lane_set old = demo_nodes(r, 'A');
+	for (int n = 0; n < r->lanes->nodes; n++)
+		if ((old >> n & 1) && !r->facts.leads[n])
+			return false;
+	return demo_new_leader(r);
+}
+
 bool demo_who_leads(struct demo_run *r)
 {
 	int n = leader(r);
@@ -332,7 +342,8 @@ bool demo_who_follows(struct demo_run *r)
 
 bool demo_answered(struct demo_run *r)
 {
-	return r->facts.oks > 0;
+	const char *what = step_of(r)->what;
+	return r->facts.oks > 0 && (!what || strstr(r->facts.answer, what));
 }
 
 bool demo_refused(struct demo_run *r)

@@ -65,7 +65,7 @@ struct demo_run {
 	int64_t began_ns;     /* of the step's playing */
 	int64_t met_ns;       /* when its condition held; -1: not yet */
 	char name[DEMO_NAMES][DEMO_NAME_MAX];
-	char say[DEMO_TEXT_MAX], notes[DEMO_TEXT_MAX];
+	char say[DEMO_TEXT_MAX], notes[DEMO_TEXT_MAX], gate[DEMO_TEXT_MAX];
 	struct demo_facts facts;
 	int (*send)(void *ctx, const char *line); /* to the live run */
 	void *ctx;
@@ -87,10 +87,11 @@ lane_set demo_nodes(const struct demo_run *, char name);
 /* --- conditions that several demos use --- */
 bool demo_leader(struct demo_run *);      /* one up node leads; binds A, R the others, B, C, ... them one by one */
 bool demo_new_leader(struct demo_run *);  /* another than A leads in a later term; binds N, and M all but A and N */
+bool demo_two_leaders(struct demo_run *); /* the same, and A leads still, in its own term */
 bool demo_who_leads(struct demo_run *);   /* `who` leads in the highest term */
 bool demo_other_leads(struct demo_run *); /* somebody up other than `who` leads in the highest term; binds N */
 bool demo_who_follows(struct demo_run *);
-bool demo_answered(struct demo_run *);    /* a client got an answer that is no error */
+bool demo_answered(struct demo_run *);    /* a client got an answer that is no error, with `what` in it (or NULL) */
 bool demo_refused(struct demo_run *);     /* a client got an error */
 bool demo_applied(struct demo_run *);     /* `who` (each) has applied the command `what` */
 

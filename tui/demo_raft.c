@@ -41,7 +41,7 @@ static const struct demo_step split_brain[] = {
 	  .act = "send $A propose command=apple", .until = demo_answered, .time_ms = 200 },
 	{ .say = "Now we cut the network: $A and $B on one side, $C, $D and $E on the other.",
 	  .notes = "Let the class guess before the key. Count: two here, three there. Expect: a new leader among the three.",
-	  .gate = GATE("Which side can elect a leader?"), .act = "cut $A,$B | $C,$D,$E", .until = demo_new_leader, .time_ms = 200 },
+	  .gate = GATE("Which side can elect a leader?"), .act = "cut $A,$B | $C,$D,$E", .until = demo_two_leaders, .time_ms = 200 },
 	{ .say = "Two leaders: $A in the old term, $N in a new one. $A does not know that it was deposed.",
 	  .notes = "This is allowed. Election Safety says: at most one leader in a TERM.",
 	  .gate = GATE("Both get a request. Which can commit it?"),
@@ -59,7 +59,7 @@ static const struct demo_step split_brain[] = {
 
 const struct demo demo_split_brain = {
 	.id = "split-brain", .title = "Raft: split brain", .teaches = "a cut makes two leaders in two terms; only one can commit",
-	.node = "solutions/raft/python/raft.py", .nodes = 5, .latency_ms = 10, .speed = 0.2, .steps = split_brain,
+	.node = "tests/right/raft/paper.py", .nodes = 5, .latency_ms = 10, .speed = 0.2, .steps = split_brain,
 };
 
 /* --- figure-8: the network makes sure who can win, chance decides only when --- */
@@ -139,7 +139,7 @@ static const struct demo_step stale_read[] = {
 	STALE_START,
 	{ .say = "Another client reads at $A, the deposed leader. This node answers from its own map.",
 	  .notes = "The shipped wrong node reads_locally.py.", .gate = GATE("What will it say?"),
-	  .act = "send $A read key=1 session=s3 seq=1", .until = demo_answered, .time_ms = 100 },
+	  .act = "send $A read key=1 session=s3 seq=1", .until = demo_answered, .what = "\"value\":1", .time_ms = 100 },
 	{ .say = "1. That was true once. The write of 2 had ended before: this history is not linearizable.",
 	  .notes = "Look at 5 Operations: the read begins after the write of 2 has ended. The right node: stale-read-right.", .time_ms = 50 },
 	{ 0 },
@@ -154,7 +154,7 @@ static const struct demo_step stale_read_right[] = {
 	  .notes = "Safety first: no answer is better than an old one.", .gate = GATE("What happens to $A?"), .act = "heal",
 	  .until = demo_who_follows, .who = "A", .time_ms = 300 },
 	{ .say = "$A follows. A read at $N says 2.", .notes = "Other ways: ReadIndex and leases, dissertation section 6.4.",
-	  .act = "send $N read key=1 session=s4 seq=1", .until = demo_answered, .time_ms = 100 },
+	  .act = "send $N read key=1 session=s4 seq=1", .until = demo_answered, .what = "\"value\":2", .time_ms = 100 },
 	{ 0 },
 };
 

@@ -26,6 +26,15 @@ shows() {
 	sed 's/^/    | /' shown
 	return 1
 }
+gone() { # likewise until it has not
+	local i
+	for ((i = 0; i < 200; i++)); do
+		screen > shown 2>/dev/null
+		grep -qF -- "$1" shown || return 0
+		read -rt 0.05 < <(sleep 0.05) || true
+	done
+	return 1
+}
 nothing_of_it() { ! pgrep -f "^$work/dlab" > /dev/null; }
 
 ./dlab test tally -t cut --seed 3 -- "$python" "$node" retry > /dev/null
@@ -98,6 +107,37 @@ ok "TERM=dumb prints lines" shows 'verdict: '
 EXTRA='TERM=vt100' start 80 24 "$work/dlab open tally"
 ok "a vt100 draws" shows '2 Flow'
 keys Q
+in_tmux kill-server 2>/dev/null
+
+# --- a scene in front of a class ---
+start 100 34 "$build/dlab demo split-brain"
+ok "the demo begins" shows 'Raft: split brain'
+keys '>' '>' '>'
+ok "a leader, and the first gate" shows 'may n'
+keys PPage; ok "a demo goes forward" shows 'A demo goes forward'
+keys NPage; ok "the second gate" shows 'Which side can elect a leader?'
+keys b; ok "b blanks the screen" gone 'Which side'
+keys b; ok "any key brings it back" shows 'Which side'
+keys NPage; ok "two leaders" shows 'Which can commit it?'
+ok "seen on the screen" bash -c '[ "$(grep -o "★ leader" shown | wc -l)" = 2 ]'
+ok "and the cut" bash -c 'grep -q "x   x" shown'
+"$build/dlab" demo --notes > notes 2>&1 & notes=$!
+keys NPage; ok "one commits" shows 'What becomes of banana?'
+keys 2; ok "all keys work meanwhile" shows 'seq'
+keys 1 NPage; ok "healed, the end" shows 'The end.'
+ok "one leader is left" bash -c '[ "$(grep -o "★ leader" shown | wc -l)" = 1 ]'
+keys Q Enter; ok "q leaves a live run when asked twice" shows 'prompt>'
+wait "$notes"
+ok "the notes followed" grep -q 'at most one leader in a TERM' notes
+
+# --- a fork ---
+start 100 30 "$work/dlab open .dlab/runs/tally.cut.sim.3.db"
+ok "a stored run" shows '2 Flow'
+keys ':' 'goto 30' Enter k; ok "a fault on a stored run asks" shows 'Fork the run at'
+keys Enter; ok "it is live from there" shows 'LIVE'
+ok "and the fault was done" shows 'n1 was killed by the lab'
+keys Space; ok "time goes on" shows 'plays'
+keys Q Enter; ok "it leaves" shows 'prompt>'
 in_tmux kill-server 2>/dev/null
 
 # --- no terminal ---
