@@ -151,7 +151,7 @@ pictures: $(BUILD)/dlab ## draw the pictures of the documents again, from real r
 	@tests/pictures.sh $(BUILD)/dlab
 
 # --- speed ---
-BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store bench_linear copy_node node_echo node_broadcast node_raft)
+BENCHES = $(addprefix $(BUILD)/tests/bench/,bench_sim bench_store bench_linear bench_screen copy_node node_echo node_broadcast node_raft)
 
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libdlab.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)

@@ -395,7 +395,7 @@ static void test_verbs(void **state)
 	static const struct { const char *keys, *line; } cases[] = {
 		{ "0", "heal" }, { "k", "kill n1" }, { "s", "start n1" }, { "i", "cut n1 | n2,n3" }, { "\ti", "cut n2 | n1,n3" },
 		{ "v", "cut n2 | n1,n3" }, { "b", "cut n3 | n1" }, { "c\b\b\b\bcut n1 > n2\n", "cut n1 > n2" },
-		{ "d\n", "latency * > * 80ms" }, { "L\n", "loss * > * 30%" }, { "mwrite key=1\n", "n2 write key=1" },
+		{ "d\n", "latency * > * 80ms" }, { "L\n", "loss * > * 30%" }, { "mwrite key=1\n", "send n2 write key=1" },
 	};
 	struct sent sent = { "", 0, -1 };
 	(void)state;

@@ -12,11 +12,12 @@ void survey_init(struct survey *s, const struct lanes *lanes)
 
 void survey_done(struct survey *s)
 {
-	struct places *all[] = { &s->marks, &s->logs, &s->commands };
+	struct places *all[] = { &s->logs, &s->commands };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]->seq);
 	free(s->ops);
 	free(s->keys);
+	free(s->marks);
 	free(s->count);
 	*s = (struct survey){ 0 };
 }
@@ -90,7 +91,7 @@ static void note_call(struct survey *s, const struct lanes *lanes, const struct 
 		s->ops_cap = s->ops_cap ? s->ops_cap * 2 : 256;
 		s->ops = xrealloc(s->ops, s->ops_cap * sizeof *s->ops);
 	}
-	s->ops[s->ops_n++] = (struct operation){ .call = (uint32_t)e->seq, .client = e->src, .node = e->dst };
+	s->ops[s->ops_n++] = (struct operation){ .call_ns = e->t_ns, .call = (uint32_t)e->seq, .client = e->src, .node = e->dst };
 	s->pending[client] = (uint32_t)s->ops_n;
 }
 
@@ -120,11 +121,20 @@ static bool is_command(const struct event *e)
 	return false;
 }
 
-static bool is_mark(int kind)
+static bool is_mark(const struct event *e)
 {
 	static const uint64_t marks = UINT64_C(1) << EVENT_FAULT | UINT64_C(1) << EVENT_START | UINT64_C(1) << EVENT_EXIT |
-		UINT64_C(1) << EVENT_PAUSE | UINT64_C(1) << EVENT_RESUME | UINT64_C(1) << EVENT_NOTE | UINT64_C(1) << EVENT_VERDICT;
-	return marks >> kind & 1;
+		UINT64_C(1) << EVENT_PAUSE | UINT64_C(1) << EVENT_RESUME | UINT64_C(1) << EVENT_VERDICT;
+	return (marks >> e->kind & 1) && (e->kind != EVENT_START || e->arg != 1);
+}
+
+static void note_mark(struct survey *s, const struct event *e)
+{
+	if (s->marks_n == s->marks_cap) {
+		s->marks_cap = s->marks_cap ? s->marks_cap * 2 : 64;
+		s->marks = xrealloc(s->marks, s->marks_cap * sizeof *s->marks);
+	}
+	s->marks[s->marks_n++] = (struct mark){ (uint32_t)e->seq, e->kind, e->t_ns };
 }
 
 static void note_place(struct survey *s, struct source *source, const struct event *e)
@@ -132,8 +142,8 @@ static void note_place(struct survey *s, struct source *source, const struct eve
 	const struct lanes *lanes = source_lanes(source);
 	if (is_command(e))
 		places_add(&s->commands, e->seq);
-	else if (is_mark(e->kind))
-		places_add(&s->marks, e->seq);
+	else if (is_mark(e))
+		note_mark(s, e);
 	else if (e->kind == EVENT_LOG)
 		places_add(&s->logs, e->seq);
 	else if (e->kind == EVENT_CALL && !slice_is(source_type(source, e->type), "init"))

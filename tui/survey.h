@@ -15,7 +15,15 @@ struct places {
 	size_t n, cap;
 };
 
+/* With its time, so that where it belongs on an axis is known without reading it. */
+struct mark {
+	uint32_t seq;
+	uint8_t kind;  /* enum event_kind */
+	int64_t t_ns;
+};
+
 struct operation {
+	int64_t call_ns;
 	uint32_t call, reply; /* places; reply 0: none yet */
 	int16_t client, node; /* lanes */
 };
@@ -23,7 +31,8 @@ struct operation {
 struct survey {
 	uint64_t seen;          /* events so far */
 	int64_t end_ns;
-	struct places marks;    /* what changes nodes or network: faults, starts, ends, pauses, remarks, the verdict */
+	struct mark *marks;     /* owned; what changes nodes or network: faults, starts again, ends, pauses, the verdict */
+	size_t marks_n, marks_cap;
 	struct places logs;     /* stderr */
 	struct places commands; /* tc, nft, docker */
 	struct moment now;      /* after `seen` */

@@ -70,24 +70,33 @@ static void draw_lost(struct dash *d, struct grid *g, const struct axis *a, int 
 			grid_put(g, a->r.x + c, y, LOOK_RED, grid_glyph(g, GLYPH_GONE));
 }
 
+static int draw_words(struct dash *d, struct grid *g, int x, int y, const struct mark *m)
+{
+	enum { WORDS_W = 24 };
+	const struct event *e = source_at(d->source, m->seq);
+	if (!e)
+		return x;
+	if (m->kind == EVENT_FAULT)
+		return grid_text(g, x, y, WORDS_W, LOOK_YELLOW, e->text);
+	return grid_printf(g, x, y, WORDS_W, LOOK_YELLOW, "%s %s", event_kind_name(m->kind),
+		e->src >= 0 ? lane_name(source_lanes(d->source), e->src) : "");
+}
+
 /* What happened to nodes and network: one mark each, and the words of those that fit. */
 static void draw_marks(struct dash *d, struct grid *g, const struct axis *a, int y, int rows)
 {
 	int free_from[FAULT_ROWS] = { 0 };
 	grid_str(g, a->r.x - NAME_W, y, NAME_W - 1, LOOK_YELLOW, "faults");
-	for (size_t i = 0; i < d->survey.marks.n; i++) {
-		const struct event *e = source_at(d->source, d->survey.marks.seq[i]);
-		if (!e || !on_axis(a, e->t_ns) || e->kind == EVENT_NOTE || (e->kind == EVENT_START && e->arg == 1))
+	for (size_t i = 0; i < d->survey.marks_n; i++) {
+		const struct mark *m = &d->survey.marks[i];
+		if (!on_axis(a, m->t_ns))
 			continue;
-		int x = x_of(a, e->t_ns), row = 0;
+		int x = x_of(a, m->t_ns), row = 0;
 		while (row < rows - 1 && free_from[row] > x)
 			row++;
 		grid_put(g, x, y + row, LOOK_YELLOW, grid_glyph(g, GLYPH_CURSOR));
-		if (free_from[row] <= x) {
-			free_from[row] = 1 + (e->kind == EVENT_FAULT ? grid_text(g, x + 1, y + row, 24, LOOK_YELLOW, e->text) :
-				grid_printf(g, x + 1, y + row, 24, LOOK_YELLOW, "%s %s", event_kind_name(e->kind),
-					e->src >= 0 ? lane_name(source_lanes(d->source), e->src) : ""));
-		}
+		if (free_from[row] <= x)
+			free_from[row] = 1 + draw_words(d, g, x + 1, y + row, m);
 	}
 }
 
@@ -97,14 +106,10 @@ static void draw_ops(struct dash *d, struct grid *g, const struct axis *a, int y
 	int last = -1;
 	for (size_t i = 0; i < d->survey.ops_n; i++) {
 		const struct operation *op = &d->survey.ops[i];
-		/* a column a look: the middle of many that share one says nothing new */
-		const struct event *call = source_at(d->source, op->call);
-		if (!call || !on_axis(a, call->t_ns) || x_of(a, call->t_ns) == last)
+		if (!on_axis(a, op->call_ns) || (x_of(a, op->call_ns) == last && op->reply))
 			continue;
-		last = x_of(a, call->t_ns);
+		last = x_of(a, op->call_ns);
 		grid_put(g, last, y, op->reply ? LOOK_GREEN : LOOK_RED, grid_glyph(g, op->reply ? GLYPH_DASH : GLYPH_GONE));
-		if (d->survey.ops_n > 2000)
-			i += d->survey.ops_n / 1000;
 	}
 }
 

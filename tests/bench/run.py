@@ -132,6 +132,21 @@ def consensus(report, folder):
     report.line(f"{RAFT_SEEDS} seeds of all tests of raft, C, -j 2", f"{took:.0f} s" + ("" if FULL else f", from {count} (BENCH_FULL=1: all)"))
 
 
+def screen(folder, *args):
+    return json.loads(call(TOOLS / "bench_screen", *args, cwd=folder))
+
+
+def dashboard(report, folder):
+    r = screen(folder, "stored", 1000000, 300)
+    report.at_most("dashboard: a run of a million events, first screen", r["first_s"], 0.2, f"{1000 * r['first_s']:.1f} ms")
+    report.at_most("the slowest of 600 jumps, any view", r["jump_s"], 0.05, f"{1000 * r['jump_s']:.1f} ms")
+    report.at_most("memory of it", r["memory_mb"], 60, f"{r['memory_mb']:.0f} MB")
+    r = screen(folder, "live", 10, 20000)
+    report.at_most("20,000 events a second, live: events lost", r["events"] - r["seen"], 0, f"{r['events'] - r['seen']} of {r['events']:,}")
+    report.at_most("frames a second of it", r["frames_a_second"], 30, f"{r['frames_a_second']:.0f}")
+    report.at_most("of one core", r["core"], 0.25, f"{100 * r['core']:.0f} %")
+
+
 def play_docker(folder, nodes, script, *node):
     """`dlab run` on docker; yields its lines as they come."""
     with subprocess.Popen([BUILD / "dlab", "run", "-n", str(nodes), "--fabric", "docker", "--latency", "0", "--", *map(str, node)], cwd=folder,
@@ -190,7 +205,7 @@ def main():
     report = Report()
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory(prefix="dlab-bench-") as name:
-        for part in (steps, store, linear, start, idle, consensus, seeds, containers):
+        for part in (steps, store, linear, start, idle, consensus, seeds, dashboard, containers):
             part(report, pathlib.Path(name))
     print(f"{report.met} goals met, {report.missed} missed")
 
