@@ -53,6 +53,12 @@ void cmd_print_help(const struct command *c)
 			snprintf(left + n, sizeof left - (size_t)n, " %s", o->value);
 		printf("  %-26s %s\n", left, o->help);
 	}
+	struct cmd_key keys[CMD_KEYS_MAX];
+	size_t n = c->keys ? c->keys(keys, CMD_KEYS_MAX) : 0;
+	if (n > 0)
+		printf("\nKeys (each is a :command too):\n");
+	for (size_t i = 0; i < n; i++)
+		printf("  %-14s :%-14s %s\n", keys[i].keys, keys[i].name, keys[i].help);
 }
 
 void cmd_print_all(FILE *f)
@@ -69,6 +75,40 @@ const struct command *cmd_find(const char *name)
 		if (strcmp((*c)->name, name) == 0)
 			return *c;
 	return NULL;
+}
+
+/* Where --watch stands; 0: nowhere. What follows -- is the nodes'. */
+static int find_watch(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--watch") == 0 || strcmp(argv[i], "-w") == 0)
+			return i;
+	return 0;
+}
+
+bool cmd_wants_watch(int argc, char **argv)
+{
+	return find_watch(argc, argv) > 0;
+}
+
+int cmd_watch(const struct command *c, const char *how, int argc, char **argv)
+{
+	const struct command *open = cmd_find("open");
+	if (!open)
+		return cmd_usage(c, "--watch: this dlab was built without the dashboard");
+	char **words = xcalloc((size_t)argc + 4, sizeof *words);
+	char *own[] = { xstrdup("open"), xstrdup(how), xstrdup("--") };
+	int n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		words[n++] = own[i];
+	for (int i = 1; i < argc; i++)
+		if (i != find_watch(argc, argv))
+			words[n++] = argv[i];
+	int rc = open->run(n, words);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		free(own[i]);
+	free(words);
+	return rc;
 }
 
 const struct command *cmd_need(const char *name)

@@ -20,6 +20,13 @@ struct cmd_option {
 	                      * "@commands"; or NULL */
 };
 
+/* What the keys of a screen do, for help and man page: out[n], owned by nobody. How many. */
+enum { CMD_KEYS_MAX = 100 };
+
+struct cmd_key {
+	const char *keys, *name, *help; /* static */
+};
+
 struct command {
 	const char *name;
 	const char *arguments; /* "[LAB] [-- COMMAND...]" */
@@ -30,6 +37,7 @@ struct command {
 	const char *completes;
 	const struct cmd_option *options; /* or NULL */
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+	size_t (*keys)(struct cmd_key *out, size_t max); /* or NULL: it has no screen */
 };
 
 extern const struct command *const all_commands[]; /* ended by NULL */
@@ -44,6 +52,11 @@ struct cmd_words {
 };
 int cmd_parse(const struct command *, int argc, char **argv, struct cmd_words *,
 	int (*take)(void *ctx, const struct cmd_option *, const char *value), void *ctx);
+
+/* --watch (-w) among the command's own words: then the dashboard (`dlab open`) is to show what the command does. It starts
+ * the command again, without --watch, as what it looks at; `how` is its option for that. Returns the exit status. */
+bool cmd_wants_watch(int argc, char **argv);
+int cmd_watch(const struct command *, const char *how, int argc, char **argv);
 
 /* A number of the given range, or -1 after printing "dlab test: --seeds takes a whole number from 1 to ..." . */
 int cmd_number(const struct command *, const char *option, const char *value, int64_t lo, int64_t hi, int64_t *out);

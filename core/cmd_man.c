@@ -50,6 +50,18 @@ static void print_option(const struct cmd_option *o)
 	print_text(o->help);
 }
 
+static void print_key(const struct cmd_key *k)
+{
+	printf(".TP\n.B \"");
+	for (const char *s = k->keys; *s; s++)
+		printf(*s == '-' ? "\\-" : "%c", *s);
+	printf("%s:", *k->keys ? "  " : "");
+	for (const char *s = k->name; *s; s++)
+		printf(*s == '-' ? "\\-" : "%c", *s);
+	printf("\"\n");
+	print_text(k->help);
+}
+
 static void print_command(const struct command *c)
 {
 	printf(".SS \"dlab ");
@@ -67,6 +79,12 @@ static void print_command(const struct command *c)
 		print_text(c->help);
 	for (const struct cmd_option *o = c->options; o && o->name; o++)
 		print_option(o);
+	struct cmd_key keys[CMD_KEYS_MAX];
+	size_t n = c->keys ? c->keys(keys, CMD_KEYS_MAX) : 0;
+	if (n > 0)
+		printf(".PP\nKeys, each with its command:\n");
+	for (size_t i = 0; i < n; i++)
+		print_key(&keys[i]);
 }
 
 static void print_pairs(const char *section, const char *const (*pairs)[2], size_t n)

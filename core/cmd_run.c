@@ -244,43 +244,14 @@ static int play_from(const struct options *o, const struct workspace *w, const s
 	return rc;
 }
 
-/* Where --watch stands; 0: nowhere. What follows -- is the nodes'. */
-static int find_watch(int argc, char **argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--watch") == 0 || strcmp(argv[i], "-w") == 0)
-			return i;
-	return 0;
-}
-
-/* The dashboard starts this command again, without --watch, as the engine of what it shows. */
-static int watch(int argc, char **argv)
-{
-	static char open[] = "open", live[] = "--live", end[] = "--";
-	const struct command *c = cmd_find("open");
-	if (!c)
-		return cmd_usage(&cmd_run, "--watch: this dlab was built without the dashboard");
-	char **words = xcalloc((size_t)argc + 4, sizeof *words);
-	int n = 0;
-	words[n++] = open;
-	words[n++] = live;
-	words[n++] = end;
-	for (int i = 1; i < argc; i++)
-		if (i != find_watch(argc, argv))
-			words[n++] = argv[i];
-	int rc = c->run(n, words);
-	free(words);
-	return rc;
-}
-
 static int run(int argc, char **argv)
 {
 	struct options o = { .nodes = NODES_DEFAULT, .first = 1, .latency_ms = -1, .fabric = "proc", .seed = 1, .at_s = -1 };
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
-	if (find_watch(argc, argv) > 0)
-		return watch(argc, argv);
+	if (cmd_wants_watch(argc, argv))
+		return cmd_watch(&cmd_run, "--live", argc, argv);
 	int rc = cmd_parse(&cmd_run, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;

@@ -371,6 +371,8 @@ static int run(int argc, char **argv)
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
+	if (cmd_wants_watch(argc, argv))
+		return cmd_watch(&cmd_test, "--test", argc, argv);
 	int rc = cmd_parse(&cmd_test, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
@@ -408,6 +410,7 @@ static const struct cmd_option options[] = {
 	{ "skip", 0, "LIST", "leave out these operations and faults, as `dlab shrink` prints them: 0-7,9-", NULL },
 	{ "first-failure", 'x', NULL, "stop at the first run that does not pass", NULL },
 	{ "keep", 0, NULL, "with --seeds: keep the files of all runs, not only of those that failed", NULL },
+	{ "watch", 'w', NULL, "look on in the dashboard, which stays at the evidence of a failure", NULL },
 	{ "json", 0, "FILE", "write the results as JSON (- is stdout)", "@files" },
 	{ "junit", 0, "FILE", "write the results as JUnit XML (- is stdout)", "@files" },
 	{ 0 },

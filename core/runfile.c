@@ -34,7 +34,17 @@ static bool later(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
-static char *newest(const char *folder, const char *run)
+static bool has_failed(const char *path)
+{
+	struct err ignored;
+	struct store_run *r = store_open(path, &ignored);
+	struct slice verdict = r ? store_meta_get(r, STORE_VERDICT) : SLICE_NONE;
+	bool failed = verdict.n && !slice_is(verdict, "passed");
+	store_close(r);
+	return failed;
+}
+
+static char *newest(const char *folder, const char *run, time_t since, bool failed)
 {
 	DIR *d = opendir(folder);
 	char *best = NULL;
@@ -44,7 +54,7 @@ static char *newest(const char *folder, const char *run)
 			continue;
 		char *path = xasprintf("%s/%s", folder, e->d_name);
 		struct stat st;
-		bool good = stat(path, &st) == 0 && S_ISREG(st.st_mode);
+		bool good = stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtim.tv_sec >= since && (!failed || has_failed(path));
 		if (good && (!best || later(&st.st_mtim, &best_time))) {
 			free(best);
 			best = path;
@@ -63,11 +73,18 @@ char *runfile_find(const struct workspace *w, const char *run, struct err *e)
 	if (run && is_file(run))
 		return xstrdup(run);
 	char *folder = xasprintf("%s/runs", w->state);
-	char *path = newest(folder, run);
+	char *path = newest(folder, run, 0, false);
 	if (!path && run)
 		err_set(e, "there is no run \"%s\": neither a file nor a lab's run in %s", run, folder);
 	else if (!path)
 		err_set(e, "there is no run in %s yet: `dlab test` makes some", folder);
+	free(folder);
+	return path;
+}
+
+char *runfile_newest(const struct workspace *w, time_t since, bool failed)
+{
+	char *folder = xasprintf("%s/runs", w->state), *path = newest(folder, NULL, since, failed);
 	free(folder);
 	return path;
 }

@@ -5,6 +5,8 @@
 #ifndef DLAB_RUNFILE_H
 #define DLAB_RUNFILE_H
 
+#include <time.h>
+
 #include "run.h"
 #include "store.h"
 #include "workspace.h"
@@ -12,6 +14,10 @@
 /* The path that RUN means: a file, LAB or LAB/TEST (the newest of these in .dlab/runs), or NULL (the newest of all).
  * Owned by the caller; NULL and an error when there is none. */
 char *runfile_find(const struct workspace *, const char *run, struct err *);
+
+/* The newest file in .dlab/runs that was written at or after `since` (also one that is being written); with `failed` only of runs
+ * that are over and did not pass. Owned by the caller; NULL: none. */
+char *runfile_newest(const struct workspace *, time_t since, bool failed);
 
 struct rerun {
 	struct run_spec spec; /* borrows from here; no store_path, marker, guard, core */

@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "action.h"
@@ -32,6 +34,10 @@ struct app {
 	int stores;        /* live runs so far */
 	struct demo_run demo; /* while demo.demo is not NULL */
 	int64_t demo_began_ns;
+	pid_t test;        /* `dlab test`, while it runs */
+	FILE *test_words;  /* owned; what it says */
+	time_t test_began;
+	int test_status;
 };
 
 /* --- live runs --- */
@@ -213,6 +219,105 @@ static void copy(void *ctx, struct slice text)
 	screen_copy(((struct app *)ctx)->screen, text);
 }
 
+/* --- a test that runs beside --- */
+
+/* `dlab test` writes where we keep its words, for when the screen is gone. */
+static int start_test(struct app *a, char *const *words, struct err *e)
+{
+	static char dlab[] = "dlab", test[] = "test";
+	size_t n = 0;
+	while (words[n])
+		n++;
+	char **argv = xcalloc(n + 3, sizeof *argv);
+	argv[0] = dlab;
+	argv[1] = test;
+	memcpy(argv + 2, words, n * sizeof *argv);
+	a->test_words = tmpfile();
+	a->test_began = time(NULL);
+	pid_t parent = getpid(), pid = a->test_words ? fork() : -1;
+	if (pid == 0) {
+		sigset_t none;
+		int in = open("/dev/null", O_RDONLY);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		setsid();
+		dup2(in, STDIN_FILENO);
+		dup2(fileno(a->test_words), STDOUT_FILENO);
+		dup2(fileno(a->test_words), STDERR_FILENO);
+		if (getppid() == parent)
+			execv("/proc/self/exe", argv);
+		_exit(127);
+	}
+	free(argv);
+	a->test = pid > 0 ? pid : 0;
+	return pid > 0 ? 0 : err_errno(e, "cannot start the test");
+}
+
+/* The newest run since the test began; of those that are over, one that failed when there is one. Owned; NULL: none. */
+static char *newest_run(const struct app *a, bool failed)
+{
+	struct workspace w;
+	struct err ignored;
+	char *path = NULL;
+	if (workspace_open(&w, &ignored) != 0)
+		return NULL;
+	path = runfile_newest(&w, a->test_began, failed);
+	workspace_close(&w);
+	return path;
+}
+
+static void show_run(struct app *a, char *path)
+{
+	struct err ignored;
+	bool other = path && (!a->dash.source || strcmp(path, source_path(a->dash.source)) != 0);
+	if (other && dash_open(&a->dash, path, &ignored) == 0) {
+		int lab = home_find(&a->dash.home, source_meta(a->dash.source, STORE_LAB));
+		if (lab >= 0)
+			home_choose(&a->dash.home, lab);
+		a->dash.follow = a->test != 0;
+		a->dirty = true;
+	}
+	free(path);
+}
+
+static void look_at_test(struct app *a)
+{
+	int status;
+	if (!a->test)
+		return;
+	if (waitpid(a->test, &status, WNOHANG) != a->test) {
+		show_run(a, newest_run(a, false));
+		return;
+	}
+	a->test = 0;
+	a->test_status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WORLD;
+	char *failed = a->test_status == EXIT_FAILED ? newest_run(a, true) : NULL;
+	show_run(a, failed ? failed : newest_run(a, false));
+	home_read(&a->dash.home);
+	a->dash.follow = false;
+	dash_say(&a->dash, a->test_status != 0, a->test_status == 0 ? "all tests passed" : a->test_status == EXIT_FAILED ?
+		"not all passed; this is one that did not, at its evidence. q ends, and the report follows" : "the test could not be run: q ends, and shows why");
+	a->dirty = true;
+}
+
+static void end_test(struct app *a)
+{
+	int status;
+	if (a->test) {
+		kill(a->test, SIGTERM);
+		waitpid(a->test, &status, 0);
+		a->test_status = EXIT_FAILED;
+	}
+	if (!a->test_words)
+		return;
+	char text[4096];
+	rewind(a->test_words);
+	for (size_t n; (n = fread(text, 1, sizeof text, a->test_words)) > 0;)
+		fwrite(text, 1, n, stdout);
+	fclose(a->test_words);
+}
+
 /* --- the loop --- */
 
 static void draw(struct app *a)
@@ -254,7 +359,7 @@ static int wait_ms(const struct app *a)
 		int64_t left = FRAME_MS - (clock_ns() - a->drawn_ns) / NS_PER_MS;
 		return left > 0 ? (int)left : 0;
 	}
-	return d->source && !source_finished(d->source) ? WAITING_MS : -1;
+	return a->test || (d->source && !source_finished(d->source)) ? WAITING_MS : -1;
 }
 
 static void tick(struct app *a)
@@ -264,6 +369,7 @@ static void tick(struct app *a)
 	if (dash_tick(&a->dash, now - a->ticked_ns))
 		a->dirty = true;
 	see_demo(a);
+	look_at_test(a);
 	a->ticked_ns = now;
 }
 
@@ -325,13 +431,16 @@ static int show(const struct app_spec *spec, struct err *e)
 	}
 	if (rc == 0 && spec->demo)
 		begin_demo(&a, spec->demo);
+	if (rc == 0 && spec->test)
+		rc = start_test(&a, spec->test, e);
 	a.screen = rc == 0 ? screen_open(e) : NULL;
 	if (a.screen) {
 		loop(&a);
 		screen_close(a.screen);
 	}
-	rc = a.screen ? 0 : -1;
 	live_stop(a.live);
+	end_test(&a);
+	rc = a.screen ? a.test_status : -1;
 	if (spec->demo)
 		demo_place_clear();
 	grid_done(&a.grid);
@@ -354,9 +463,9 @@ int app_run(const struct app_spec *spec, struct err *e)
 			_exit(EXIT_WORLD);
 		struct err why = { "" };
 		int rc = show(spec, &why);
-		if (rc != 0)
+		if (rc < 0)
 			cmd_world(&why);
-		exit(rc == 0 ? EXIT_PASSED : EXIT_WORLD);
+		exit(rc >= 0 ? rc : EXIT_WORLD);
 	}
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);

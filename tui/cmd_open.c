@@ -4,6 +4,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "action.h"
 #include "app.h"
 #include "cmd.h"
 #include "runfile.h"
@@ -11,7 +12,7 @@
 extern const struct command cmd_open;
 
 struct options {
-	bool plain, home, live;
+	bool plain, home, live, test;
 	int view;
 };
 
@@ -32,6 +33,8 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 		x->home = true;
 	else if (strcmp(o->name, "live") == 0)
 		x->live = true;
+	else if (strcmp(o->name, "test") == 0)
+		x->test = true;
 	else if ((x->view = take_view(value)) < 0)
 		return cmd_usage(&cmd_open, "there is no view \"%s\": cluster, flow, timeline, logs, operations, score or commands", value);
 	return 0;
@@ -52,13 +55,16 @@ static int run(int argc, char **argv)
 	int rc = cmd_parse(&cmd_open, argc, argv, &words, take_option, &o);
 	if (rc != 0)
 		return rc < 0 ? EXIT_PASSED : rc;
-	if (words.n > 1 || (words.after && !o.live))
+	if (words.n > 1 || (words.after && !o.live && !o.test))
 		return cmd_usage(&cmd_open, "one run at a time, please");
 	bool plain = o.plain || !can_draw();
-	if (o.live && (!words.after || plain))
-		return cmd_usage(&cmd_open, "--live needs a terminal, and the arguments of `dlab run` after --");
-	if (o.live) {
-		rc = app_run(&(struct app_spec){ .view = o.view < 0 ? VIEW_CLUSTER : o.view, .live = words.after }, &e);
+	if (o.live || o.test) {
+		static char *nothing[] = { NULL };
+		char **after = words.after ? words.after : nothing;
+		if (plain)
+			return cmd_usage(&cmd_open, "--watch needs a terminal");
+		rc = o.live ? app_run(&(struct app_spec){ .view = o.view < 0 ? VIEW_CLUSTER : o.view, .live = after }, &e) :
+			app_run(&(struct app_spec){ .view = o.view, .test = after }, &e);
 		return rc < 0 ? cmd_world(&e) : rc;
 	}
 	if (o.home && !plain)
@@ -76,10 +82,19 @@ static int run(int argc, char **argv)
 	return rc < 0 ? cmd_world(&e) : rc;
 }
 
+static size_t keys(struct cmd_key *out, size_t max)
+{
+	size_t n = 0;
+	for (const struct action *a = all_actions; a->name && n < max; a++)
+		out[n++] = (struct cmd_key){ a->keys, a->name, a->help };
+	return n;
+}
+
 static const struct cmd_option options[] = {
 	{ "view", 'v', "NAME", "begin with this view", "cluster flow timeline logs operations score commands" },
 	{ "plain", 0, NULL, "lines instead of a screen, one event each (also when this is no terminal)", NULL },
 	{ "live", 0, NULL, "a live run: what follows -- are arguments of `dlab run` (which calls this itself: dlab run --watch)", NULL },
+	{ "test", 0, NULL, "the same for the arguments of `dlab test` (dlab test --watch)", NULL },
 	{ "home", 0, NULL, "begin at the roadmap", NULL },
 	{ 0 },
 };
@@ -94,4 +109,5 @@ const struct command cmd_open = {
 	.completes = "@runs",
 	.options = options,
 	.run = run,
+	.keys = keys,
 };

@@ -130,6 +130,13 @@ keys Q Enter; ok "q leaves a live run when asked twice" shows 'prompt>'
 wait "$notes"
 ok "the notes followed" grep -q 'at most one leader in a TERM' notes
 
+# --- a test that is watched ---
+start 100 30 "$build/dlab test raft -t log-rejoin --watch -- $python $root/tests/wrong/raft/appends_without_prev_check.py; echo ended=\$?"
+ok "it stays at the evidence" shows 'this is one that did not'
+ok "in Flow" shows 'apply term=1'
+keys Q; ok "the report follows" shows '0 of 1 tests passed'
+ok "with the test's status" shows 'ended=1'
+
 # --- a fork ---
 start 100 30 "$work/dlab open .dlab/runs/tally.cut.sim.3.db"
 ok "a stored run" shows '2 Flow'
