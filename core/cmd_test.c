@@ -15,9 +15,11 @@
 extern const struct command cmd_test;
 
 enum { SEEDS_MAX = 1000000, JOBS_MAX = 64 };
+enum { FORM_JSON, FORM_JUNIT, FORM_HTML, FORMS };
 
 struct options {
-	const char *test, *fabric, *image, *json, *junit;
+	const char *test, *fabric, *image;
+	const char *file[FORMS]; /* where a form of the report goes, in the order of `forms`; or NULL */
 	int64_t seed, seeds, jobs, first;
 	bool check_determinism, keep_all, first_failure;
 	struct skip_set skip;
@@ -40,9 +42,11 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 	else if (strcmp(o->name, "image") == 0)
 		x->image = value;
 	else if (strcmp(o->name, "json") == 0)
-		x->json = value;
+		x->file[FORM_JSON] = value;
 	else if (strcmp(o->name, "junit") == 0)
-		x->junit = value;
+		x->file[FORM_JUNIT] = value;
+	else if (strcmp(o->name, "html") == 0)
+		x->file[FORM_HTML] = value;
 	else if (strcmp(o->name, "check-determinism") == 0)
 		x->check_determinism = true;
 	else if (strcmp(o->name, "keep") == 0)
@@ -238,7 +242,25 @@ static void print_passing_notices(const struct plan *p)
 	}
 }
 
-static int write_file(const char *path, const struct plan *p, bool junit)
+static void write_json(FILE *f, const struct lab_report *r)
+{
+	json_t *doc = report_json(r);
+	json_dumpf(doc, f, JSON_INDENT(1));
+	fputc('\n', f);
+	json_decref(doc);
+}
+
+static void write_junit(FILE *f, const struct lab_report *r)
+{
+	report_junit(f, r, 1);
+}
+
+/* The forms of a report that go into a file. */
+static const struct form {
+	void (*write)(FILE *, const struct lab_report *);
+} forms[FORMS] = { [FORM_JSON] = { write_json }, [FORM_JUNIT] = { write_junit }, [FORM_HTML] = { report_html } };
+
+static int write_file(const char *path, const struct plan *p, void (*write)(FILE *, const struct lab_report *))
 {
 	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
 	struct err e;
@@ -246,14 +268,7 @@ static int write_file(const char *path, const struct plan *p, bool junit)
 		err_errno(&e, "cannot write %s", path);
 		return cmd_world(&e);
 	}
-	if (junit) {
-		report_junit(f, &p->report, 1);
-	} else {
-		json_t *doc = report_json(&p->report);
-		json_dumpf(doc, f, JSON_INDENT(1));
-		fputc('\n', f);
-		json_decref(doc);
-	}
+	write(f, &p->report);
 	int rc = f == stdout ? fflush(f) : fclose(f);
 	if (rc == 0)
 		return 0;
@@ -278,7 +293,9 @@ static int run_plan(struct plan *p, struct err *e)
 {
 	const struct options *o = p->options;
 	int64_t began = clock_ns();
-	bool quiet = (o->json && strcmp(o->json, "-") == 0) || (o->junit && strcmp(o->junit, "-") == 0);
+	bool quiet = false;
+	for (int i = 0; i < FORMS; i++)
+		quiet |= o->file[i] && strcmp(o->file[i], "-") == 0;
 	int saved = -1;
 	if (quiet) { /* the report goes to stdout alone */
 		fflush(stdout);
@@ -298,10 +315,9 @@ static int run_plan(struct plan *p, struct err *e)
 		dup2(saved, STDOUT_FILENO);
 		close(saved);
 	}
-	if (o->json && write_file(o->json, p, false) != 0)
-		return EXIT_WORLD;
-	if (o->junit && write_file(o->junit, p, true) != 0)
-		return EXIT_WORLD;
+	for (int i = 0; i < FORMS; i++)
+		if (o->file[i] && write_file(o->file[i], p, forms[i].write) != 0)
+			return EXIT_WORLD;
 	return exit_status(p);
 }
 
@@ -413,6 +429,7 @@ static const struct cmd_option options[] = {
 	{ "watch", 'w', NULL, "look on in the dashboard, which stays at the evidence of a failure", NULL },
 	{ "json", 0, "FILE", "write the results as JSON (- is stdout)", "@files" },
 	{ "junit", 0, "FILE", "write the results as JUnit XML (- is stdout)", "@files" },
+	{ "html", 0, "FILE", "write the results as one page of HTML (- is stdout)", "@files" },
 	{ 0 },
 };
 

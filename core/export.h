@@ -90,5 +90,7 @@ void export_say(struct export *, struct buf *, const struct event *, bool receiv
 
 /* Text for XML and HTML, in an element or a quoted attribute: what is harmful, or no XML, becomes "?". */
 void export_add_xml(struct buf *, struct slice);
+/* What every page here begins with, up to the title's text, and how it looks. */
+extern const char export_html_head[], export_html_css[];
 
 #endif

@@ -10,7 +10,7 @@ extern const struct export_format export_html;
 
 enum { LOG_LINES = 200, LINE_COLUMNS = 1000, COMMAND_COLUMNS = 20000, TITLE_COLUMNS = 200 };
 
-static const char css[] =
+const char export_html_css[] =
 	":root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--dim:#5c6670;--edge:#d5dbe1;--code:#f4f6f8;--good:#1a7f37;--bad:#b3261e;"
 	"--unsure:#8a6100}\n"
 	"@media (prefers-color-scheme:dark){:root{--paper:#14181d;--ink:#e3e8ee;--dim:#9aa5b1;--edge:#343c45;--code:#1d232a;"
@@ -27,6 +27,11 @@ static const char css[] =
 	".when{color:var(--dim)}\n"
 	"@media (max-width:40rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}}\n"
 	"@media print{figure,pre{overflow:visible;max-height:none}pre{white-space:pre-wrap;overflow-wrap:anywhere}}\n";
+
+const char export_html_head[] = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
+	"<title>";
 
 /* --- pieces --- */
 
@@ -91,12 +96,9 @@ static void add_head(struct export *x)
 	struct slice verdict = meta(x, STORE_VERDICT);
 	struct buf title = BUF_EMPTY;
 	scene_print_title(x, &title);
-	buf_str(&x->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
-		"<title>");
+	buf_str(&x->out, export_html_head);
 	add_cut(x, buf_as_slice(&title), TITLE_COLUMNS);
-	buf_printf(&x->out, "</title>\n<style>%s</style>\n</head>\n<body>\n<h1><span class=\"%s\">", css, verdict_class(verdict));
+	buf_printf(&x->out, "</title>\n<style>%s</style>\n</head>\n<body>\n<h1><span class=\"%s\">", export_html_css, verdict_class(verdict));
 	add_cut(x, verdict.n ? verdict : SLICE("no verdict"), TITLE_COLUMNS);
 	buf_str(&x->out, "</span> <code>");
 	add_cut(x, meta(x, STORE_LAB), TITLE_COLUMNS);

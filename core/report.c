@@ -206,6 +206,17 @@ static void print_when(FILE *f, const struct style *s, const struct job *j)
 	report_field(f, s, "when", when);
 }
 
+void report_repeat(struct buf *b, const struct lab_report *l, const struct job *j)
+{
+	buf_printf(b, "dlab test %s -t %s --fabric %s --seed %llu", l->lab->id, j->spec.test->id, l->fabric,
+		(unsigned long long)j->spec.seed);
+	if (!skip_is_empty(&j->spec.skip)) {
+		buf_str(b, " --skip ");
+		skip_print(b, &j->spec.skip);
+	}
+	buf_str(b, l->command_words);
+}
+
 static void print_again(FILE *f, const struct style *s, const struct lab_report *l, const struct job *j)
 {
 	struct buf b = BUF_EMPTY;
@@ -214,13 +225,7 @@ static void print_again(FILE *f, const struct style *s, const struct lab_report 
 		report_field(f, s, "look", buf_cstr(&b));
 		b.n = 0;
 	}
-	buf_printf(&b, "dlab test %s -t %s --fabric %s --seed %llu", l->lab->id, j->spec.test->id, l->fabric,
-		(unsigned long long)j->spec.seed);
-	if (!skip_is_empty(&j->spec.skip)) {
-		buf_str(&b, " --skip ");
-		skip_print(&b, &j->spec.skip);
-	}
-	buf_str(&b, l->command_words);
+	report_repeat(&b, l, j);
 	report_field(f, s, j->spec.fabric->deterministic ? "repeat" : "again", buf_cstr(&b));
 	buf_done(&b);
 }

@@ -36,8 +36,13 @@ void report_failure(FILE *, const struct style *, const struct lab_report *, con
 void report_failures(FILE *, const struct style *, const struct lab_report *);
 /* "    label     text", the text made harmless and indented when it has several lines; nothing when it is empty. */
 void report_field(FILE *, const struct style *, const char *label, const char *text);
+/* The command that does a run again. */
+void report_repeat(struct buf *, const struct lab_report *, const struct job *);
 void report_lab_tail(FILE *, const struct style *, const struct lab_report *);
 json_t *report_json(const struct lab_report *);
+/* One page that needs nothing else: for an instructor, or to hand back with the points. As safe as export's: no script, nothing
+ * from elsewhere, all text of nodes escaped. */
+void report_html(FILE *, const struct lab_report *);
 void report_junit(FILE *, const struct lab_report *labs, size_t n);
 
 #endif

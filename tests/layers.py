@@ -31,7 +31,7 @@ def rank(name):
             return i
     if name.startswith("cmd_") or name == "main":
         return len(LAYERS)
-    for family in ("fabric", "check", "export"):
+    for family in ("fabric", "check", "export", "report"):
         if name.startswith(family):
             return next(i for i, layer in enumerate(LAYERS) if family in layer)
     return None

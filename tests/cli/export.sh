@@ -154,6 +154,18 @@ ok "html: text is escaped, not lost" checked html out "p=<script>alert(1)</scrip
 sed 's/&lt;script/<script/' out > wrong
 ok "the checker sees a script" bash -c "! python3 '$root/tests/check_export.py' html wrong"
 
+# --- html of a grading ---
+cat > evil.py <<'EOF'
+import sys
+sys.stderr.write("<script>alert(1)</script> \033[31mred\n")
+print("<b>no JSON</b>")
+sys.exit(3)
+EOF
+d 1 test tally --html - -- "$python" evil.py
+ok "html: a grading" checked grading out "code=cut" "td=failed" "dt=expected" "dd=<script>alert(1)</script> ?[31mred"
+d 0 test tally -t cut --html graded.html -- "$python" "$node" retry
+ok "html: a file" checked grading graded.html "td=passed"
+
 # --- the pictures of the documents ---
 "$root/tests/pictures.sh" "$build/dlab" pictures || failed=$((failed + 1))
 for picture in "$root"/stages/pictures/*.svg; do
