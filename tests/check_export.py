@@ -143,7 +143,7 @@ def check_mermaid(path, words):
 
 
 SVG_TAGS = set("svg title desc style defs pattern line rect text path circle".split())
-SVG_KEYS = set("class role aria-labelledby width height viewBox id x y x1 y1 x2 y2 cx cy r d patternUnits patternTransform".split())
+SVG_KEYS = set("class role aria-labelledby width height viewBox id x y x1 y1 x2 y2 cx cy r d patternUnits patternTransform textLength lengthAdjust".split())
 
 
 def svg_elements(root):
@@ -167,7 +167,7 @@ def check_svg(path, words):
     elements = list(svg_elements(root))
     need(root[0].tag.endswith("title") and root[0].text and root[1].tag.endswith("desc"), "no title and description")
     width, height = int(root.get("width")), int(root.get("height"))
-    legend = min(float(e.get("y")) for _, c, e in elements if c == "legend") - 20
+    legend = min((float(e.get("y")) for _, c, e in elements if c == "legend"), default=height + 20) - 20
     found = {}
     for tag, names, element in elements:
         places = [float(element.get(k)) for k in ("y", "y1", "cy") if element.get(k)]

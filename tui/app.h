@@ -15,6 +15,13 @@ struct app_spec {
 
 /* An exit status as commands give it. A terminal that cannot be drawn on is an error. */
 int app_run(const struct app_spec *, struct err *);
+/* One screen of a stored run, as SVG (the file's name ends in .svg) or text, without a terminal. `keys` are pressed first. */
+struct still {
+	const char *run, *file;
+	int view, w, h;
+	const char *keys; /* or NULL */
+};
+int still_write(const struct still *, struct err *);
 /* The same events as lines, one each, for pipes and screen readers; a run that is being written is followed to its end. */
 int plain_run(const char *path, struct err *);
 

@@ -13,7 +13,8 @@ extern const struct command cmd_open;
 
 struct options {
 	bool plain, home, live, test;
-	int view;
+	int view, w, h;
+	const char *still, *keys;
 };
 
 static int take_view(const char *value)
@@ -24,10 +25,24 @@ static int take_view(const char *value)
 	return -1;
 }
 
+static int take_size(struct options *x, const char *value)
+{
+	char end;
+	if (sscanf(value, "%dx%d%c", &x->w, &x->h, &end) == 2 && x->w >= MIN_W && x->h >= MIN_H && x->w <= GRID_MAX && x->h <= GRID_MAX)
+		return 0;
+	return cmd_usage(&cmd_open, "--size takes columns and rows, such as 100x30, from %dx%d on", MIN_W, MIN_H);
+}
+
 static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 {
 	struct options *x = ctx;
-	if (strcmp(o->name, "plain") == 0)
+	if (strcmp(o->name, "still") == 0)
+		x->still = value;
+	else if (strcmp(o->name, "keys") == 0)
+		x->keys = value;
+	else if (strcmp(o->name, "size") == 0)
+		return take_size(x, value);
+	else if (strcmp(o->name, "plain") == 0)
 		x->plain = true;
 	else if (strcmp(o->name, "home") == 0)
 		x->home = true;
@@ -48,7 +63,7 @@ static bool can_draw(void)
 
 static int run(int argc, char **argv)
 {
-	struct options o = { .view = -1 };
+	struct options o = { .view = -1, .w = 100, .h = 30 };
 	struct cmd_words words;
 	struct workspace w;
 	struct err e = { "" };
@@ -76,7 +91,8 @@ static int run(int argc, char **argv)
 		workspace_close(&w);
 		if (!path)
 			return cmd_usage(&cmd_open, "%s", e.text);
-		rc = plain ? plain_run(path, &e) : app_run(&(struct app_spec){ .run = path, .view = o.view }, &e);
+		rc = o.still ? still_write(&(struct still){ .run = path, .file = o.still, .view = o.view, .w = o.w, .h = o.h, .keys = o.keys }, &e) :
+			plain ? plain_run(path, &e) : app_run(&(struct app_spec){ .run = path, .view = o.view }, &e);
 		free(path);
 	}
 	return rc < 0 ? cmd_world(&e) : rc;
@@ -93,6 +109,9 @@ static size_t keys(struct cmd_key *out, size_t max)
 static const struct cmd_option options[] = {
 	{ "view", 'v', "NAME", "begin with this view", "cluster flow timeline logs operations score commands" },
 	{ "plain", 0, NULL, "lines instead of a screen, one event each (also when this is no terminal)", NULL },
+	{ "still", 0, "FILE", "write one screen into FILE: a picture (.svg), or text; - is stdout", "@files" },
+	{ "size", 0, "WxH", "of --still: columns and rows (default 100x30)", NULL },
+	{ "keys", 0, "KEYS", "of --still: press these first, such as a or :goto 120 and Enter", NULL },
 	{ "live", 0, NULL, "a live run: what follows -- are arguments of `dlab run` (which calls this itself: dlab run --watch)", NULL },
 	{ "test", 0, NULL, "the same for the arguments of `dlab test` (dlab test --watch)", NULL },
 	{ "home", 0, NULL, "begin at the roadmap", NULL },
