@@ -27,6 +27,7 @@ struct story {
 struct teller {
 	struct play play;
 	struct result result;
+	struct run_spec spec;
 	struct raft_rules rules;
 	int64_t t_ns, msg_id;
 };
@@ -133,6 +134,7 @@ static void judge(const struct story *s)
 {
 	struct teller *w = xcalloc(1, sizeof *w);
 	w->play.result = &w->result;
+	w->play.spec = &w->spec;
 	w->play.ops = &fabric_sim;
 	lanes_init(&w->play.lanes, 5, 1);
 	arena_init(&w->play.arena);
@@ -236,6 +238,7 @@ static void partial_reports_are_judged_by_what_they_have(void **state)
 	(void)state;
 	struct teller *w = xcalloc(1, sizeof *w);
 	w->play.result = &w->result;
+	w->play.spec = &w->spec;
 	w->play.ops = &fabric_sim;
 	lanes_init(&w->play.lanes, 3, 1);
 	arena_init(&w->play.arena);

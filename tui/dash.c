@@ -41,6 +41,7 @@ static void close_run(struct dash *d)
 {
 	source_close(d->source);
 	survey_done(&d->survey);
+	points_done(&d->points);
 	d->source = NULL;
 }
 

@@ -12,6 +12,7 @@
 #include "grid.h"
 #include "home.h"
 #include "moment.h"
+#include "points.h"
 #include "survey.h"
 
 /* Number, name, what it shows. 1 to 7 are the keys. */
@@ -65,6 +66,7 @@ struct dash {
 
 	struct source *source;      /* owned; NULL: no run */
 	struct survey survey;
+	struct points points;       /* found when Operations is shown */
 	bool live, live_sim;        /* another process is at it, and takes lines; on sim its time goes as far as we let it */
 	uint64_t at;                /* the chosen event; 0: before the first */
 	int64_t t_ns;               /* the playhead; not before the chosen event */

@@ -4,7 +4,7 @@
 #include "dash.h"
 #include "rows.h"
 
-enum { WHO_W = 14, TEXT_W = 34 };
+enum { WHO_W = 14, TEXT_W = 34, LIVE_OPS_MAX = 200 }; /* a live run is judged again with each operation */
 
 static int64_t op_before(const struct survey *s, uint64_t seq)
 {
@@ -19,8 +19,11 @@ static int64_t op_before(const struct survey *s, uint64_t seq)
 	return (int64_t)lo - 1;
 }
 
+/* The verdict rests on it, or no order has a place for it. */
 static bool proves(struct dash *d, const struct operation *op)
 {
+	if (d->points.state == POINTS_CONFLICT && d->points.conflict[op - d->survey.ops])
+		return true;
 	const uint64_t *evidence;
 	size_t n = source_evidence(d->source, &evidence);
 	for (size_t i = 0; i < n; i++)
@@ -64,6 +67,25 @@ static void draw_bar(struct grid *g, struct rect r, const struct stretch *s, int
 		grid_put(g, r.x + z, r.y, look, ']');
 }
 
+/* It may stand before the bar: the same request was asked before. */
+static void draw_point(struct grid *g, struct rect r, const struct stretch *s, int64_t t_ns, int64_t reply)
+{
+	if (t_ns < s->from || t_ns > s->to || t_ns > reply)
+		return;
+	int x = (int)((double)(t_ns - s->from) / (double)(s->to - s->from) * (r.w - 1));
+	grid_put(g, r.x + x, r.y, LOOK_BOLD, grid_glyph(g, GLYPH_DOT));
+}
+
+static const char *legend(const struct dash *d)
+{
+	switch (d->points.state) {
+	case POINTS_ORDER: return "o: one order that explains all answers";
+	case POINTS_CONFLICT: return "!: these answers have no order";
+	case POINTS_UNKNOWN: return "whether an order explains all answers was not found out";
+	default: return "!: the verdict rests on it";
+	}
+}
+
 static void draw_op(struct dash *d, struct grid *g, struct rect r, const struct operation *op, const struct stretch *s, bool chosen)
 {
 	const struct event *call = source_at(d->source, op->call), *reply = source_at(d->source, op->reply);
@@ -84,7 +106,10 @@ static void draw_op(struct dash *d, struct grid *g, struct rect r, const struct 
 	int answer = r.w > 120 ? TEXT_W : 0, x = r.x + WHO_W + TEXT_W + 2;
 	if (answer)
 		grid_text(g, x, r.y, answer - 1, reply ? LOOK_PLAIN : LOOK_YELLOW, buf_as_slice(&text));
-	draw_bar(g, (struct rect){ x + answer, r.y, r.x + r.w - x - answer - 1, 1 }, s, call->t_ns, reply ? reply->t_ns : -1, marked);
+	struct rect bar = { x + answer, r.y, r.x + r.w - x - answer - 1, 1 };
+	draw_bar(g, bar, s, call->t_ns, reply ? reply->t_ns : -1, marked);
+	if (d->points.state == POINTS_ORDER && d->points.t_ns[op - d->survey.ops] >= 0)
+		draw_point(g, bar, s, d->points.t_ns[op - d->survey.ops], reply ? reply->t_ns : INT64_MAX);
 	if (chosen) {
 		g->cursor_x = r.x;
 		g->cursor_y = r.y;
@@ -109,6 +134,9 @@ void view_ops(struct dash *d, struct grid *g, struct rect r)
 		grid_str(g, r.x + 2, r.y + 1, -1, LOOK_DIM, "No client has asked anything so far.");
 		return;
 	}
+	bool changed = d->points.ops_n != d->survey.ops_n && d->survey.seen == source_count(d->source);
+	if (changed && (source_finished(d->source) || d->survey.ops_n <= LIVE_OPS_MAX))
+		points_find(&d->points, &d->survey, d->source);
 	int used = verdict_lines(d, g, r);
 	r = (struct rect){ r.x + 1, r.y + used, r.w - 2, r.h - used };
 	int rows = r.h - 1;
@@ -118,8 +146,8 @@ void view_ops(struct dash *d, struct grid *g, struct rect r)
 	first = first < 0 ? 0 : first;
 	int64_t last = first + rows - 1 < n - 1 ? first + rows - 1 : n - 1;
 	struct stretch s = stretch_of(d, first, last);
-	grid_printf(g, r.x, r.y, r.w, LOOK_DIM, "%lld of %lld operations, %.3f s to %.3f s; [--] answered  [~~ no answer  ! the verdict rests on it",
-		(long long)(here + 1), (long long)n, (double)s.from / 1e9, (double)s.to / 1e9);
+	grid_printf(g, r.x, r.y, r.w, LOOK_DIM, "%lld of %lld operations, %.3f s to %.3f s; [--] answered, [~~ not; %s",
+		(long long)(here + 1), (long long)n, (double)s.from / 1e9, (double)s.to / 1e9, legend(d));
 	for (int64_t i = first; i <= last; i++)
 		draw_op(d, g, (struct rect){ r.x, r.y + 1 + (int)(i - first), r.w, 1 }, &d->survey.ops[i], &s, i == here);
 }
