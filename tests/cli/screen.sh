@@ -147,6 +147,22 @@ keys Space; ok "time goes on" shows 'plays'
 keys Q Enter; ok "it leaves" shows 'prompt>'
 in_tmux kill-server 2>/dev/null
 
+# --- a run in which every text is hostile ---
+python3 "$root/tests/evil_run.py" .dlab/runs/tally.cut.sim.3.db evil.db
+for view in cluster flow timeline logs operations score commands; do
+	./dlab open evil.db --view $view --size 90x40 --still - > still 2> errors
+	ok "hostile texts, $view: nothing steers" bash -c '[ -s still ] && ! LC_ALL=C grep -qP "[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae\x8b]|\xe2\x81[\xa6-\xa9]" still'
+	ok "hostile texts, $view: 40 lines" [ "$(wc -l < still)" = 40 ]
+	./dlab open evil.db --view $view --still still.svg
+	ok "hostile texts, $view: a safe picture" python3 "$root/tests/check_export.py" svg still.svg
+done > /dev/null
+start 90 30 "$work/dlab open evil.db --view logs"
+ok "hostile texts on a terminal" shows '4 Logs'
+keys 2; ok "and the next view" shows 'seq'
+keys 6; ok "and the next" shows 'verdict'
+keys Q; ok "and out" shows 'prompt>'
+in_tmux kill-server 2>/dev/null
+
 # --- no terminal ---
 ./dlab open tally/cut > plain 2> errors < /dev/null
 ok "no terminal: lines" has 'verdict: ' plain
