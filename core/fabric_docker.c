@@ -10,6 +10,7 @@
  * must have is taken as dropped, by the cut if there was one. */
 #include "fabric.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -90,7 +91,7 @@ struct fabric {
 	struct router router;
 	struct pods pods;
 	struct shaping shaping;
-	struct docker_node node[NODES_MAX];
+	struct docker_node node[PODS_MAX]; /* the clients' pod has an agent, too */
 	struct said *heap; /* owned */
 	size_t heap_n, heap_cap;
 	uint64_t order;
@@ -102,6 +103,7 @@ struct fabric {
 	uint64_t asked, answered; /* tools and syncs */
 	int tool_status;          /* of the last tool that failed; 0: none */
 	char tool_said[TEXT_MAX];
+	char nowhere[TEXT_MAX];   /* why the clients' agent cannot reach us; empty: it can */
 };
 
 static int64_t real_now(const struct fabric *f)
@@ -112,6 +114,17 @@ static int64_t real_now(const struct fabric *f)
 static int nodes_of(const struct fabric *f)
 {
 	return f->cluster.lanes->nodes;
+}
+
+static bool of_sockets(const struct fabric *f)
+{
+	return f->cluster.kind == CLUSTER_SOCKETS;
+}
+
+/* Servers of raw sockets say nothing to one another that would have to be put in order. */
+static int64_t lag_ns(const struct fabric *f)
+{
+	return of_sockets(f) ? 0 : LAG_MS * NS_PER_MS;
 }
 
 /* --- the heap of what was said --- */
@@ -404,6 +417,13 @@ static void hear_up(struct fabric *f, int node)
 	f->router.node[node].init_sent_ns = f->now;
 }
 
+/* A server of raw sockets. */
+static void hear_ready(struct fabric *f, int node)
+{
+	f->router.node[node].phase = NODE_READY;
+	router_say(&f->router, f->now, EVENT_READY, node, 0, SLICE_NONE);
+}
+
 /* False: it must be said again a little later. */
 static bool hear(struct fabric *f, const struct said *s)
 {
@@ -430,6 +450,8 @@ static bool hear(struct fabric *f, const struct said *s)
 		router_bad(&f->router, f->now, node, BAD_TOO_LONG, rest);
 	else if (slice_is(word, "last"))
 		router_bad(&f->router, f->now, node, BAD_NO_NEWLINE, rest);
+	else if (slice_is(word, "ready"))
+		hear_ready(f, node);
 	else if (slice_is(word, "shut"))
 		f->node[node].shut_ns = f->now;
 	else if (slice_is(word, "unfit"))
@@ -469,6 +491,8 @@ static void take_line(struct fabric *f, int node, struct slice line)
 		hear_hello(f, node, t, rest);
 	} else if (slice_is(word, "here") || slice_is(word, "gone")) {
 		f->node[node].here = slice_is(word, "here");
+	} else if (slice_is(word, "nowhere")) {
+		snprintf(f->nowhere, sizeof f->nowhere, "%.*s", rest.n < 150 ? (int)rest.n : 150, rest.s);
 	} else if (slice_is(word, "ran")) {
 		hear_ran(f, rest);
 	} else if (word.n) {
@@ -526,7 +550,7 @@ static int read_node(struct fabric *f, int node, struct err *e)
 		return 0;
 	if (got <= 0)
 		return err_set(e, "the container of %s's agent has ended in the middle of the run: did the Docker engine stop?",
-			lane_name(f->cluster.lanes, node));
+			pod_owner(&f->pods, node));
 	n->frames.n += (size_t)got;
 	take_frames(f, node);
 	return 0;
@@ -537,8 +561,8 @@ static int read_node(struct fabric *f, int node, struct err *e)
 /* Until something comes, or so long. What comes is put where it belongs; no time passes on the run's clock. */
 static int wait_agents(struct fabric *f, int64_t wait_ns, struct err *e)
 {
-	struct pollfd fds[NODES_MAX];
-	int n = nodes_of(f), rc;
+	struct pollfd fds[PODS_MAX];
+	int n = f->pods.count, rc;
 	wait_ns = wait_ns > 0 ? wait_ns : 0;
 	for (int i = 0; i < n; i++)
 		fds[i] = (struct pollfd){ .fd = f->node[i].control,
@@ -628,9 +652,9 @@ static void shape_node(struct fabric *f, int node)
 static int shape_all(struct fabric *f, struct err *e)
 {
 	f->tool_status = 0;
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		shape_node(f, i);
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		ask_sync(f, i);
 	if (wait_answers(f, e) != 0)
 		return -1;
@@ -650,11 +674,12 @@ static int probe_all(struct fabric *f, struct err *e)
 	const char *only = getenv("DLAB_SHAPING"); /* for tests: "agent", "nft"; else all that there is */
 	struct err tool;
 	struct buf base = BUF_EMPTY;
-	for (int i = 0; i < nodes_of(f); i++)
-		f->node[i].shape = (struct shape){ .lanes = f->cluster.lanes, .address = (const char (*)[16])f->pods.address, .me = i };
+	for (int i = 0; i < f->pods.count; i++)
+		f->node[i].shape = (struct shape){ .lanes = f->cluster.lanes, .address = (const char (*)[16])f->pods.address,
+			.pods = f->pods.count, .me = i, .clients.mean_ns = f->cluster.network.mean_ns };
 	shape_print_base(&base, &f->node[0].shape);
 	f->shaping.nft = probe(f, "nft", buf_as_slice(&base), &tool);
-	for (int i = 0; i < nodes_of(f) && f->shaping.nft; i++) {
+	for (int i = 0; i < f->pods.count && f->shaping.nft; i++) {
 		log_command(f, i, "nft -f -  ", buf_as_slice(&base));
 		if (i > 0)
 			ask_tool(f, i, "nft", buf_as_slice(&base));
@@ -677,7 +702,7 @@ static int probe_all(struct fabric *f, struct err *e)
 static void begin_clock(struct fabric *f)
 {
 	f->began = clock_ns();
-	for (int i = 0; i < nodes_of(f); i++) {
+	for (int i = 0; i < f->pods.count; i++) {
 		say_to(&f->node[i], "clock %lld\n", (long long)(f->began + f->offset));
 		f->node[i].warm = true;
 	}
@@ -686,22 +711,25 @@ static void begin_clock(struct fabric *f)
 static int wait_hello(struct fabric *f, struct err *e)
 {
 	int64_t limit = clock_ns() + HELLO_LIMIT_MS * NS_PER_MS;
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		while (!f->node[i].hello || !f->node[i].here) {
+			if (f->nowhere[0])
+				return err_set(e, "the clients' container cannot reach %s (%s): raw sockets need a Docker engine that sees the files "
+					"of this machine; use --fabric proc", f->pods.dial.folder, f->nowhere);
 			if (clock_ns() > limit)
 				return err_set(e, "the containers of %s did not come up within %d s; does the image fit this machine?",
-					lane_name(f->cluster.lanes, i), HELLO_LIMIT_MS / 1000);
+					pod_owner(&f->pods, i), HELLO_LIMIT_MS / 1000);
 			if (wait_agents(f, 100 * NS_PER_MS, e) != 0)
 				return -1;
 		}
-	return 0;
+	return of_sockets(f) ? dial_accept(&f->pods.dial, f->pods.token, e) : 0;
 }
 
 static void docker_fabric_close(struct fabric *f)
 {
 	if (!f)
 		return;
-	for (int i = 0; i < nodes_of(f); i++) {
+	for (int i = 0; i < f->pods.count; i++) {
 		struct docker_node *n = &f->node[i];
 		if (n->starting)
 			docker_call_done(&n->start);
@@ -726,14 +754,16 @@ static void say_status(struct fabric *f)
 	struct buf b = BUF_EMPTY;
 	buf_printf(&b, "docker: network %s, ", f->pods.run);
 	shape_print_status(&b, &f->shaping);
+	if (of_sockets(f) && !f->shaping.netem)
+		buf_str(&b, "; the clients' connections are not delayed");
 	router_say(&f->router, f->now, EVENT_NOTE, LANE_NONE, 0, buf_as_slice(&b));
 	buf_done(&b);
 }
 
 static struct fabric *docker_fabric_open(const struct cluster *c, struct err *e)
 {
-	if (c->kind == CLUSTER_SOCKETS) {
-		err_set(e, "labs of raw sockets do not run on docker yet: use --fabric proc");
+	if (c->kind == CLUSTER_SOCKETS && c->lanes->nodes == NODES_MAX) {
+		err_set(e, "with raw sockets there can be %d nodes at most on docker", NODES_MAX - 1);
 		return NULL;
 	}
 	struct fabric *f = xcalloc(1, sizeof *f);
@@ -746,10 +776,10 @@ static struct fabric *docker_fabric_open(const struct cluster *c, struct err *e)
 		docker_fabric_close(f);
 		return NULL;
 	}
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		f->node[i].control = f->pods.pod[i].control;
 	int rc = wait_hello(f, e) != 0 || probe_all(f, e) != 0 ? -1 : 0;
-	for (int i = 0; i < nodes_of(f) && rc == 0; i++)
+	for (int i = 0; i < nodes_of(f) && rc == 0 && !of_sockets(f); i++)
 		base_to_agent(f, i);
 	if (rc != 0 || shape_all(f, e) != 0) {
 		docker_fabric_close(f);
@@ -801,7 +831,7 @@ static void look_at_node(struct fabric *f, int node)
 		return;
 	if (n->shut_ns && f->now - n->shut_ns > SHUT_WAIT_MS * NS_PER_MS)
 		end_node(f, node, "closed its stdout and was ended");
-	else if (n->up && r->phase == NODE_INIT && !r->paused && f->now - r->init_sent_ns > f->cluster.init_limit_ns)
+	else if (!of_sockets(f) && n->up && r->phase == NODE_INIT && !r->paused && f->now - r->init_sent_ns > f->cluster.init_limit_ns)
 		end_node(f, node, "did not answer init, and was ended");
 }
 
@@ -841,7 +871,7 @@ static int docker_fabric_next(struct fabric *f, int64_t until_ns, struct event *
 	for (;;) {
 		if (router_next(&f->router, event))
 			return 1;
-		int64_t past = real_now(f) - LAG_MS * NS_PER_MS, next = next_thing(f);
+		int64_t past = real_now(f) - lag_ns(f), next = next_thing(f);
 		if (next <= past && (next <= until_ns || next <= f->now)) {
 			do_next_thing(f);
 			continue;
@@ -881,7 +911,10 @@ static int docker_fabric_start(struct fabric *f, int node, struct err *e)
 	struct docker_node *n = &f->node[node];
 	(void)e;
 	struct slice line = router_start(&f->router, f->now, node);
-	say_line(n, "init ", line);
+	if (of_sockets(f))
+		say_to(n, "serve %d\n", f->pods.port);
+	else
+		say_line(n, "init ", line);
 	n->killed = n->up = false;
 	n->why[0] = '\0';
 	n->shut_ns = 0;
@@ -997,12 +1030,15 @@ static void remember_cuts(struct fabric *f)
 static int link_fault_everywhere(struct fabric *f, const struct fault *fault, struct err *e)
 {
 	unsigned own = shape_agent_kinds(&f->shaping);
+	if (of_sockets(f) && own & FAULT_BIT(fault->kind))
+		return err_set(e, "this machine's kernel cannot do \"%s\" to raw sockets, and the agents do not carry them",
+			fault_kind_name(fault->kind));
 	link_fault(f->router.link, fault);
 	remember_cuts(f);
 	for (int i = 0; i < nodes_of(f); i++) {
 		if (own & FAULT_BIT(fault->kind) || fault->kind == FAULT_HEAL)
 			fault_to_agent(f, i, fault);
-		if (fault->kind == FAULT_HEAL)
+		if (fault->kind == FAULT_HEAL && !of_sockets(f))
 			base_to_agent(f, i);
 	}
 	return shape_all(f, e);
@@ -1023,6 +1059,27 @@ static int docker_fabric_fault(struct fabric *f, const struct fault *fault, stru
 	}
 }
 
+/* --- for raw sockets --- */
+
+static pid_t docker_fabric_pid(const struct fabric *f, int node)
+{
+	return f->router.node[node].phase == NODE_DOWN ? 0 : pods_pid(&f->pods, node);
+}
+
+static void docker_fabric_signal(struct fabric *f, int node, int signal_number)
+{
+	log_verb(f, node, arena_printf(f->cluster.arena, "kill --signal %d", signal_number));
+	say_to(&f->node[node], "signal %d\n", signal_number);
+}
+
+static int docker_fabric_dial(struct fabric *f, int node, struct sockaddr_in *to)
+{
+	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)f->pods.port) };
+	if (inet_pton(AF_INET, f->pods.address[node], &to->sin_addr) != 1)
+		return -1;
+	return dial_socket(&f->pods.dial);
+}
+
 const struct fabric_ops fabric_docker = {
 	.name = "docker",
 	.open = docker_fabric_open,
@@ -1032,5 +1089,8 @@ const struct fabric_ops fabric_docker = {
 	.next = docker_fabric_next,
 	.now = docker_fabric_now,
 	.close = docker_fabric_close,
+	.pid = docker_fabric_pid,
+	.signal = docker_fabric_signal,
+	.dial = docker_fabric_dial,
 	.can = (1u << FAULT_KIND_COUNT) - 1,
 };
