@@ -560,6 +560,7 @@ bool pods_out_of_memory(struct pods *p, int node)
 {
 	struct err ignored;
 	json_t *doc = NULL;
+	docker_do(p->docker, "POST", NULL, NULL, &ignored, "/containers/%s/wait", p->pod[node].name);
 	if (docker_do(p->docker, "GET", NULL, &doc, &ignored, "/containers/%s/json", p->pod[node].name) != 0)
 		return false;
 	bool killed = json_is_true(json_get(json_get(doc, "State"), "OOMKilled"));

@@ -39,7 +39,7 @@ void pods_close(struct pods *);
 const char *pod_owner(const struct pods *, int pod);
 /* PID 1 of the learner's container, by this machine's numbers; 0: it is not known. */
 pid_t pods_pid(const struct pods *, int node);
-/* Whether the engine says that the node was ended for want of memory. */
+/* Whether the engine says that the node's container was ended for want of memory; waits until it has ended. */
 bool pods_out_of_memory(struct pods *, int node);
 /* "POST kill" and its like for the learner's container of every node in the set; waits. */
 int pods_each(struct pods *, lane_set nodes, const char *verb, struct err *);

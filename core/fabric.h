@@ -79,6 +79,9 @@ struct fabric_ops {
 	/* CLUSTER_SOCKETS: a TCP socket that does not block and is not connected, standing where the clients stand, and the
 	 * address at which the node listens. Owned by the caller; -1: errno says why. NULL where there is none. */
 	int (*dial)(struct fabric *, int node, struct sockaddr_in *to);
+	/* For the end of a run: what next() has not told yet of messages, then a DROP for one that is still under way. False:
+	 * there is no more. NULL where the trace says by itself what was under way: there is no kernel that may have dropped it. */
+	bool (*under_way)(struct fabric *, struct event *);
 	unsigned can;        /* FAULT_BITs */
 	bool deterministic;  /* same seed, same trace */
 };

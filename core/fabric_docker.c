@@ -22,6 +22,8 @@
 
 #include "child.h"
 #include "docker_pods.h"
+#include "docker_said.h"
+#include "docker_wires.h"
 #include "guard.h"
 #include "route.h"
 #include "shape.h"
@@ -40,22 +42,6 @@ enum {
 	CONTROL_LINE_MAX = LINE_MAX_BYTES + 4096,
 	READ_ROOM = 64 << 10,
 	TEXT_MAX = 200,
-};
-
-/* A message from node to node. */
-struct wire {
-	uint64_t msg;
-	int64_t sent_ns, give_up_ns;
-	uint16_t type;
-	int8_t dst;
-	uint8_t got;
-	bool settled; /* arrived, or told as dropped */
-};
-
-/* Those of one sender; the k'th is wire[k - 1]. */
-struct wires {
-	struct wire *wire; /* owned */
-	size_t n, cap, open; /* before `open` all are settled */
 };
 
 struct docker_node {
@@ -77,24 +63,13 @@ struct docker_node {
 	char why[TEXT_MAX];       /* it is being ended for that; empty: not */
 };
 
-/* Something that an agent said, until its time has come. */
-struct said {
-	int64_t t_ns;
-	uint64_t order;
-	int node;
-	char *line; /* owned; "WORD T REST" */
-	size_t n;
-};
-
 struct fabric {
 	struct cluster cluster;
 	struct router router;
 	struct pods pods;
 	struct shaping shaping;
 	struct docker_node node[PODS_MAX]; /* the clients' pod has an agent, too */
-	struct said *heap; /* owned */
-	size_t heap_n, heap_cap;
-	uint64_t order;
+	struct said_heap said;
 	int64_t began;   /* machine's clock */
 	int64_t offset;  /* the agents' clock minus ours */
 	int64_t now;
@@ -125,48 +100,6 @@ static bool of_sockets(const struct fabric *f)
 static int64_t lag_ns(const struct fabric *f)
 {
 	return of_sockets(f) ? 0 : LAG_MS * NS_PER_MS;
-}
-
-/* --- the heap of what was said --- */
-
-static bool earlier(const struct said *a, const struct said *b)
-{
-	return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->order < b->order;
-}
-
-static void heap_swap(struct said *a, struct said *b)
-{
-	struct said t = *a;
-	*a = *b;
-	*b = t;
-}
-
-static void heap_push(struct fabric *f, struct said s)
-{
-	if (f->heap_n == f->heap_cap) {
-		f->heap_cap = f->heap_cap ? 2 * f->heap_cap : 256;
-		f->heap = xrealloc(f->heap, f->heap_cap * sizeof *f->heap);
-	}
-	size_t i = f->heap_n++;
-	f->heap[i] = s;
-	for (; i > 0 && earlier(&f->heap[i], &f->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		heap_swap(&f->heap[i], &f->heap[(i - 1) / 2]);
-}
-
-static struct said heap_pop(struct fabric *f)
-{
-	struct said top = f->heap[0];
-	f->heap[0] = f->heap[--f->heap_n];
-	for (size_t i = 0;;) {
-		size_t least = i;
-		for (size_t k = 2 * i + 1; k < 2 * i + 3 && k < f->heap_n; k++)
-			if (earlier(&f->heap[k], &f->heap[least]))
-				least = k;
-		if (least == i)
-			return top;
-		heap_swap(&f->heap[i], &f->heap[least]);
-		i = least;
-	}
 }
 
 /* --- words --- */
@@ -252,10 +185,15 @@ static void log_command(struct fabric *f, int node, const char *prompt, struct s
 
 /* --- messages between nodes --- */
 
+static struct event wire_event(const struct fabric *f, int src, const struct wire *w, int kind, int why)
+{
+	return (struct event){ .t_ns = f->now, .kind = (uint8_t)kind, .why = (uint8_t)why, .src = (int16_t)src, .dst = w->dst,
+		.msg = w->msg, .type = w->type, .arg = -1 };
+}
+
 static void push_wire(struct fabric *f, int src, const struct wire *w, int kind, int why)
 {
-	struct event e = { .t_ns = f->now, .kind = (uint8_t)kind, .why = (uint8_t)why, .src = (int16_t)src, .dst = w->dst,
-		.msg = w->msg, .type = w->type, .arg = -1 };
+	struct event e = wire_event(f, src, w, kind, why);
 	router_push(&f->router, &e);
 }
 
@@ -272,24 +210,10 @@ static int64_t latest_arrival(const struct fabric *f, int src, int dst, size_t b
 	return f->now + delay + (drops ? GRACE_MS : LONG_GRACE_MS) * NS_PER_MS;
 }
 
-static void add_wire(struct fabric *f, int src, int dst, uint64_t msg, uint16_t type, size_t bytes)
-{
-	struct wires *s = &f->node[src].wires;
-	if (s->n == s->cap) {
-		s->cap = s->cap ? 2 * s->cap : 256;
-		s->wire = xrealloc(s->wire, s->cap * sizeof *s->wire);
-	}
-	s->wire[s->n++] = (struct wire){ .msg = msg, .sent_ns = f->now, .type = type, .dst = (int8_t)dst,
-		.give_up_ns = latest_arrival(f, src, dst, bytes), .settled = msg == 0 };
-}
-
 /* NULL when its sender has not spoken of it yet. */
 static struct wire *find_wire(struct fabric *f, int64_t src, int64_t k)
 {
-	if (src < 0 || src >= nodes_of(f) || k < 1)
-		return NULL;
-	struct wires *s = &f->node[src].wires;
-	return (size_t)k <= s->n ? &s->wire[k - 1] : NULL;
+	return src >= 0 && src < nodes_of(f) ? wires_find(&f->node[src].wires, k) : NULL;
 }
 
 static enum drop presumed_reason(const struct fabric *f, int src, const struct wire *w)
@@ -301,16 +225,8 @@ static enum drop presumed_reason(const struct fabric *f, int src, const struct w
 
 static void presume_lost(struct fabric *f, int src)
 {
-	struct wires *s = &f->node[src].wires;
-	for (size_t i = s->open; i < s->n; i++) {
-		struct wire *w = &s->wire[i];
-		if (!w->settled && w->give_up_ns <= f->now) {
-			w->settled = true;
-			push_wire(f, src, w, EVENT_DROP, (int)presumed_reason(f, src, w));
-		}
-		if (i == s->open && w->settled)
-			s->open++;
-	}
+	for (const struct wire *w; (w = wires_overdue(&f->node[src].wires, f->now));)
+		push_wire(f, src, w, EVENT_DROP, (int)presumed_reason(f, src, w));
 }
 
 /* --- what agents say --- */
@@ -329,18 +245,12 @@ static void end_node(struct fabric *f, int node, const char *why);
 static void hear_out(struct fabric *f, int node, struct slice rest)
 {
 	int64_t k = take_int(&rest);
-	uint64_t count = f->router.messages;
 	f->router.timer_refused = k < 0;
 	router_line(&f->router, f->now, node, rest);
-	if (k > 0) {
-		/* The router put the SEND last into its queue; it knows the destination and the type. */
-		const struct event_queue *q = &f->router.queue;
-		const struct event *sent = q->n ? &q->ring[(q->head + q->n - 1) & (q->cap - 1)] : NULL;
-		bool known = f->router.sent > count && sent && sent->kind == EVENT_SEND;
-		while (f->node[node].wires.n + 1 < (size_t)k) /* timers take numbers, too */
-			add_wire(f, node, node, 0, 0, 0);
-		add_wire(f, node, known ? sent->dst : node, known ? f->router.sent : 0, known ? sent->type : 0, rest.n);
-	}
+	const struct sent *sent = &f->router.sent;
+	if (k > 0)
+		wires_add(&f->node[node].wires, (uint64_t)k, (struct wire){ .msg = sent->msg, .sent_ns = f->now, .type = sent->type,
+			.dst = (int8_t)sent->dst, .give_up_ns = sent->msg ? latest_arrival(f, node, sent->dst, rest.n) : 0 });
 	if (f->router.node[node].bad > BAD_LINES_MAX)
 		end_node(f, node, "wrote more than the limits allow and was ended");
 }
@@ -355,10 +265,10 @@ static bool hear_got(struct fabric *f, int node, struct slice rest)
 	if (w->msg) {
 		struct wire to = *w;
 		to.dst = (int8_t)node;
-		push_wire(f, (int)src, &to, EVENT_RECV, w->got > 0);
+		push_wire(f, (int)src, &to, EVENT_RECV, w->got);
 	}
 	w->settled = true;
-	w->got = 1;
+	w->got = true;
 	return true;
 }
 
@@ -374,7 +284,7 @@ static bool hear_lost(struct fabric *f, struct slice rest)
 	return true;
 }
 
-static void hear_end(struct fabric *f, int node, int64_t status)
+static void hear_end(struct fabric *f, int node, int64_t status, bool out_of_memory)
 {
 	struct docker_node *n = &f->node[node];
 	struct buf text = BUF_EMPTY;
@@ -384,7 +294,7 @@ static void hear_end(struct fabric *f, int node, int64_t status)
 		buf_str(&text, "was killed by the lab");
 	} else if (n->why[0]) {
 		buf_str(&text, n->why);
-	} else if ((status < 0 || WIFSIGNALED((int)status)) && pods_out_of_memory(&f->pods, node)) {
+	} else if (out_of_memory || (status < 0 && pods_out_of_memory(&f->pods, node))) {
 		buf_printf(&text, "used more than %d MB of memory and was ended", POD_MEMORY_MB);
 	} else if (status < 0) {
 		buf_str(&text, "ended together with its container");
@@ -398,6 +308,12 @@ static void hear_end(struct fabric *f, int node, int64_t status)
 	n->shut_ns = 0;
 	router_exit(&f->router, f->now, node, arg, buf_as_slice(&text));
 	buf_done(&text);
+}
+
+static void hear_end_words(struct fabric *f, int node, struct slice rest)
+{
+	int64_t status = take_int(&rest);
+	hear_end(f, node, status, take_int(&rest) == 1);
 }
 
 static void hear_ran(struct fabric *f, struct slice rest)
@@ -457,13 +373,13 @@ static bool hear(struct fabric *f, const struct said *s)
 	else if (slice_is(word, "unfit"))
 		end_node(f, node, arena_printf(f->cluster.arena, "%.*s", SLICE_ARG(rest)));
 	else if (slice_is(word, "end"))
-		hear_end(f, node, take_int(&rest));
+		hear_end_words(f, node, rest);
 	return true;
 }
 
 static void hear_in_time(struct fabric *f)
 {
-	struct said s = heap_pop(f);
+	struct said s = said_take(&f->said);
 	if (s.t_ns > f->now)
 		f->now = s.t_ns;
 	if (hear(f, &s)) {
@@ -476,7 +392,7 @@ static void hear_in_time(struct fabric *f)
 		return;
 	}
 	s.t_ns = f->now + NS_PER_MS;
-	heap_push(f, s);
+	said_put(&f->said, s);
 }
 
 /* --- reading --- */
@@ -496,10 +412,7 @@ static void take_line(struct fabric *f, int node, struct slice line)
 	} else if (slice_is(word, "ran")) {
 		hear_ran(f, rest);
 	} else if (word.n) {
-		struct said s = { .t_ns = t - f->began - f->offset, .order = f->order++, .node = node, .line = xmalloc(line.n + 1),
-			.n = line.n };
-		memcpy(s.line, line.s, line.n);
-		heap_push(f, s);
+		said_add(&f->said, t - f->began - f->offset, node, line);
 	}
 }
 
@@ -738,11 +651,9 @@ static void docker_fabric_close(struct fabric *f)
 		buf_done(&n->nft);
 		buf_done(&n->tc);
 		free(n->lines.s);
-		free(n->wires.wire);
+		wires_done(&n->wires);
 	}
-	for (size_t i = 0; i < f->heap_n; i++)
-		free(f->heap[i].line);
-	free(f->heap);
+	said_done(&f->said);
 	if (f->pods.docker)
 		pods_close(&f->pods);
 	router_done(&f->router);
@@ -854,13 +765,13 @@ static int look_after(struct fabric *f, struct err *e)
 /* When the next thing happens on the run's clock; INT64_MAX: nothing is known. */
 static int64_t next_thing(struct fabric *f)
 {
-	int64_t said = f->heap_n ? f->heap[0].t_ns : INT64_MAX, due = link_due(f->router.link);
+	int64_t said = said_due(&f->said), due = link_due(f->router.link);
 	return said < due ? said : due;
 }
 
 static void do_next_thing(struct fabric *f)
 {
-	if (f->heap_n && f->heap[0].t_ns <= link_due(f->router.link))
+	if (f->said.n && said_due(&f->said) <= link_due(f->router.link))
 		hear_in_time(f);
 	else
 		deliver_one(f);
@@ -891,6 +802,21 @@ static int docker_fabric_next(struct fabric *f, int64_t until_ns, struct event *
 		if (wait_agents(f, wake - past, e) != 0)
 			return -1;
 	}
+}
+
+static bool docker_fabric_under_way(struct fabric *f, struct event *event)
+{
+	while (router_next(&f->router, event))
+		if (event->kind == EVENT_SEND || event->kind == EVENT_RECV || event->kind == EVENT_DROP)
+			return true;
+	for (int i = 0; i < nodes_of(f); i++) {
+		const struct wire *w = wires_overdue(&f->node[i].wires, INT64_MAX);
+		if (w) {
+			*event = wire_event(f, i, w, EVENT_DROP, DROP_END);
+			return true;
+		}
+	}
+	return router_under_way(&f->router, f->now, event);
 }
 
 static int64_t docker_fabric_now(const struct fabric *f)
@@ -1089,6 +1015,7 @@ const struct fabric_ops fabric_docker = {
 	.next = docker_fabric_next,
 	.now = docker_fabric_now,
 	.close = docker_fabric_close,
+	.under_way = docker_fabric_under_way,
 	.pid = docker_fabric_pid,
 	.signal = docker_fabric_signal,
 	.dial = docker_fabric_dial,

@@ -128,7 +128,7 @@ static void buf_reset(struct line_buf *b)
 	*b = (struct line_buf){ 0 };
 }
 
-static void node_down(struct agent *a, int status)
+static void node_down(struct agent *a, int status, int out_of_memory)
 {
 	for (int i = 0; i < DRAIN_ROUNDS && a->out >= 0; i++) /* its last words */
 		node_read_out(a);
@@ -149,17 +149,18 @@ static void node_down(struct agent *a, int status)
 	a->knock_ns = 0;
 	link_forget_timers(a->link, a->me);
 	forget_held(a);
-	report_text(&a->report, was == AGENT_DOWN ? "gone" : "end", "%d", status);
+	report_text(&a->report, was == AGENT_DOWN ? "gone" : "end", "%d %d", status, out_of_memory);
 }
 
 void node_read_connection(struct agent *a)
 {
-	char text[16];
+	char text[32], *rest;
 	ssize_t n = recv(a->connection, text, sizeof text - 1, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	text[n > 0 ? n : 0] = '\0';
-	node_down(a, n > 0 ? atoi(text) : -1);
+	int status = n > 0 ? (int)strtol(text, &rest, 10) : -1;
+	node_down(a, status, n > 0 ? atoi(rest) : 0);
 }
 
 /* --- to the node --- */

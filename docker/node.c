@@ -107,6 +107,24 @@ static bool reap(pid_t command, int *status)
 	return ended;
 }
 
+/* Whether the kernel has ended a process of this container for want of memory: it counts them, in the old groups or the new
+ * ones, before it does so. The engine hears of it later. */
+static bool out_of_memory(void)
+{
+	static const char *const counters[] = { "/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control" };
+	long killed = 0;
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0] && killed == 0; i++) {
+		char line[128];
+		FILE *f = fopen(counters[i], "re");
+		while (f && fgets(line, sizeof line, f))
+			if (strncmp(line, "oom_kill ", 9) == 0)
+				killed = atol(line + 9);
+		if (f)
+			fclose(f);
+	}
+	return killed > 0;
+}
+
 /* Each byte of the agent's is a signal for the command. False when there is no agent any more. */
 static bool pass_signal(int connection, pid_t command)
 {
@@ -139,6 +157,6 @@ int node_main(char **argv)
 			ended = reap(command, &status);
 	}
 	end_all();
-	dprintf(connection, "%d\n", status);
+	dprintf(connection, "%d %d\n", status, WIFSIGNALED(status) && out_of_memory());
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -33,7 +33,7 @@
  *   got T SRC K         message K of node SRC was given to the node
  *   lost T SRC K WHY    message K of node SRC was dropped by an agent: enum drop
  *   timer T NAME        the node was told of its timer
- *   end T STATUS        the node's process ended, as waitpid says it; -1: its container did
+ *   end T STATUS OOM    the node's process ended, as waitpid says it; -1: its container did. OOM 1: for want of memory
  *   shut T              the node closed its stdout
  *   unfit T TEXT        the node must be ended, and why
  *   ran T ID STATUS TEXT  a tool ended with STATUS and wrote TEXT */

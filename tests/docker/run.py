@@ -242,7 +242,7 @@ def no_permission():
         raise Skip("everybody may use this engine")
     os.chmod(HERE.folder, 0o777)
     done = call("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", DLAB, "test", "echo", "-t", "one", "--fabric", "docker",
-                *solution("echo"), env={**ENV, "HOME": "/nonexistent"})
+                *solution("echo"), env={**ENV, "HOME": "/nonexistent"}, cwd=HERE.folder)
     if "dlab: " in done.stdout and "Permission denied" in done.stdout and "Docker" not in done.stdout:
         raise Skip("another user cannot reach this folder")
     refused(done, "you may not use the Docker engine at .*usermod -aG docker")
