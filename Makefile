@@ -72,7 +72,7 @@ $(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # --- the agent of the docker fabric: one static program, so that it runs in any image ---
-AGENT_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard docker/*.c) $(addprefix core/,arena.c base.c child.c event.c fault.c lanes.c link.c proto.c shape.c))
+AGENT_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard docker/*.c) $(addprefix core/,arena.c base.c child.c event.c fault.c lanes.c link.c pass.c proto.c shape.c))
 $(BUILD)/docker/dlab-agent: $(AGENT_OBJ)
 	$(call say,LINK,$@)$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -lm
 

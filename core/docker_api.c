@@ -159,24 +159,37 @@ static void ended(CURL *h, CURLcode code)
 	leave(call);
 }
 
+/* How many calls have ended. */
+static size_t take_ended(struct docker *d)
+{
+	int left;
+	size_t n = 0;
+	for (CURLMsg *m; (m = curl_multi_info_read(d->multi, &left));)
+		if (m->msg == CURLMSG_DONE) {
+			ended(m->easy_handle, m->data.result);
+			n++;
+		}
+	return n;
+}
+
 int docker_step(struct docker *d, struct pollfd *fds, size_t n, int wait_ms, struct err *e)
 {
-	int running, left;
+	int running;
 	struct curl_waitfd wait[256];
 	n = n < ARRAY_LEN(wait) ? n : ARRAY_LEN(wait);
 	for (size_t i = 0; i < n; i++)
 		wait[i] = (struct curl_waitfd){ .fd = fds[i].fd,
 			.events = (short)((fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) | (fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)) };
 	CURLMcode rc = curl_multi_perform(d->multi, &running);
+	if (take_ended(d)) /* an answer that was there already: nothing would wake us */
+		wait_ms = 0;
 	if (rc == CURLM_OK)
 		rc = curl_multi_poll(d->multi, wait, (unsigned)n, wait_ms, NULL);
 	if (rc == CURLM_OK)
 		rc = curl_multi_perform(d->multi, &running);
 	if (rc != CURLM_OK)
 		return err_set(e, "cannot wait for the Docker engine: %s", curl_multi_strerror(rc));
-	for (CURLMsg *m; (m = curl_multi_info_read(d->multi, &left));)
-		if (m->msg == CURLMSG_DONE)
-			ended(m->easy_handle, m->data.result);
+	take_ended(d);
 	return n ? poll(fds, (nfds_t)n, 0) >= 0 || errno == EINTR ? 0 : err_errno(e, "cannot wait") : 0;
 }
 

@@ -9,7 +9,9 @@
 #include "docker_sweep.h"
 #include "guard.h"
 
-enum { SUBNETS = 256, FIRST_HOST = 10, NOBODY = 65532, AGENT_MEMORY_MB = 256, CLOSE_LIMIT_MS = 10000, MOUNTS_MAX = 24 };
+#define HARNESS_FOLDER "/dlab-harness" /* docker/pod.h */
+
+enum { SUBNETS = 256, FIRST_HOST = 10, NOBODY = 65532, AGENT_MEMORY_MB = 256, CLOSE_LIMIT_MS = 10000, MOUNTS_MAX = 24, FIRST_PORT = 10000, PORTS = 20000 };
 
 const char *pods_agent_image(void)
 {
@@ -55,7 +57,7 @@ static int make_network(struct pods *p, struct err *e)
 	for (int i = 0; i < SUBNETS; i++) {
 		int subnet = (int)((first + (uint64_t)i) % SUBNETS);
 		if (docker_do(p->docker, "POST", network_body(p, subnet), NULL, e, "/networks/create") == 0) {
-			for (int n = 0; n < p->cluster->lanes->nodes; n++)
+			for (int n = 0; n < p->count; n++)
 				snprintf(p->address[n], sizeof p->address[n], "10.199.%u.%u", (unsigned)subnet & 0xff, (unsigned)(FIRST_HOST + n) & 0xff);
 			return 0;
 		}
@@ -67,14 +69,28 @@ static int make_network(struct pods *p, struct err *e)
 
 /* --- what both containers have --- */
 
+const char *pod_owner(const struct pods *p, int pod)
+{
+	return pod < p->cluster->lanes->nodes ? lane_name(p->cluster->lanes, pod) : "the clients";
+}
+
+static bool is_clients(const struct pods *p, int pod)
+{
+	return pod == p->cluster->lanes->nodes;
+}
+
+static json_t *labels_of(const struct pods *p, int pod, const char *role)
+{
+	return docker_labels(p->run, p->cluster->marker, is_clients(p, pod) ? "clients" : lane_name(p->cluster->lanes, pod), role);
+}
+
 static json_t *volume_mount(const struct pods *p, int node)
 {
 	char options[32];
 	snprintf(options, sizeof options, "size=%dm,mode=0755", POD_DISK_MB);
 	return json_pack("{s:s, s:s, s:s, s:{s:b, s:o, s:{s:s, s:{s:s, s:s, s:s}}}}", "Type", "volume", "Source", p->pod[node].name,
 		"Target", "/dlab", "VolumeOptions", "NoCopy", 1, "Labels",
-		docker_labels(p->run, p->cluster->marker, lane_name(p->cluster->lanes, node), NULL),
-		"DriverConfig", "Name", "local", "Options", "type", "tmpfs", "device", "tmpfs", "o", options);
+		labels_of(p, node, NULL), "DriverConfig", "Name", "local", "Options", "type", "tmpfs", "device", "tmpfs", "o", options);
 }
 
 static json_t *host_config(int memory_mb, int processes, json_t *mounts)
@@ -88,7 +104,7 @@ static json_t *host_config(int memory_mb, int processes, json_t *mounts)
 
 static void print_addresses(struct buf *b, const struct pods *p)
 {
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
+	for (int i = 0; i < p->count; i++)
 		buf_printf(b, "%s%s", i ? "," : "", p->address[i]);
 }
 
@@ -103,20 +119,38 @@ static json_t *agent_command(const struct pods *p, int node)
 	snprintf(token, sizeof token, "%llx", (unsigned long long)p->token);
 	json_t *words = json_pack("[s, s, s, s, s, s]", "pod", me, first, port, token, buf_cstr(&addresses));
 	buf_done(&addresses);
+	if (is_clients(p, node))
+		json_array_append_new(words, json_string("clients"));
 	return words;
+}
+
+/* A connection that waited out a long cut is to go on soon after it: the kernel's own pause would be two minutes. */
+static json_t *tcp_settings(void)
+{
+	static const char longest[] = "net.ipv4.tcp_rto_max_ms"; /* since Linux 6.15 */
+	json_t *o = json_pack("{s:s}", "net.ipv4.tcp_retries2", "120");
+	if (access("/proc/sys/net/ipv4/tcp_rto_max_ms", F_OK) == 0)
+		json_object_set_new(o, longest, json_string("1000"));
+	return o;
 }
 
 static json_t *agent_body(const struct pods *p, int node)
 {
-	json_t *host = host_config(AGENT_MEMORY_MB, POD_PROCESSES, json_pack("[o]", volume_mount(p, node)));
+	json_t *mounts = json_pack("[o]", volume_mount(p, node));
+	if (is_clients(p, node))
+		json_array_append_new(mounts, json_pack("{s:s, s:s, s:s, s:b}", "Type", "bind", "Source", p->dial.folder, "Target", HARNESS_FOLDER,
+			"ReadOnly", 1));
+	json_t *host = host_config(AGENT_MEMORY_MB, POD_PROCESSES, mounts);
+	if (p->port)
+		json_object_set_new(host, "Sysctls", tcp_settings());
 	json_object_set_new(host, "CapAdd", json_pack("[s]", "NET_ADMIN"));
 	json_object_set_new(host, "AutoRemove", json_true());
 	json_object_set_new(host, "CpuShares", json_integer(4096)); /* a busy node must not slow its network */
 	json_object_set_new(host, "NetworkMode", json_string(p->run));
 	return json_pack("{s:s, s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:{s:{s:{s:{s:s}}}}}", "Image", pods_agent_image(),
-		"Cmd", agent_command(p, node), "Hostname", lane_name(p->cluster->lanes, node), "OpenStdin", 1, "StdinOnce", 1,
+		"Cmd", agent_command(p, node), "Hostname", is_clients(p, node) ? "clients" : lane_name(p->cluster->lanes, node), "OpenStdin", 1, "StdinOnce", 1,
 		"AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1,
-		"Labels", docker_labels(p->run, p->cluster->marker, lane_name(p->cluster->lanes, node), "agent"), "HostConfig", host,
+		"Labels", labels_of(p, node, "agent"), "HostConfig", host,
 		"NetworkingConfig", "EndpointsConfig", p->run, "IPAMConfig", "IPv4Address", p->address[node]);
 }
 
@@ -238,6 +272,19 @@ static void add_variable(json_t *env, const char *name, const char *value)
 	free(text);
 }
 
+/* As on proc, but each node has an address of its own. */
+static void add_addresses(json_t *env, const struct pods *p, int node)
+{
+	struct buf b = BUF_EMPTY;
+	buf_printf(&b, "%s:%d", p->address[node], p->port);
+	add_variable(env, "DLAB_LISTEN", buf_cstr(&b));
+	b.n = 0;
+	for (int i = 0; i < p->cluster->lanes->nodes; i++)
+		buf_printf(&b, "%s%s=%s:%d", i ? "," : "", lane_name(p->cluster->lanes, i), p->address[i], p->port);
+	add_variable(env, "DLAB_PEERS", buf_cstr(&b));
+	buf_done(&b);
+}
+
 static json_t *node_environment(const struct pods *p, int node)
 {
 	json_t *env = json_array();
@@ -246,6 +293,8 @@ static json_t *node_environment(const struct pods *p, int node)
 	add_variable(env, GUARD_VARIABLE, p->cluster->marker);
 	add_variable(env, "HOME", "/tmp");
 	add_variable(env, "PYTHONDONTWRITEBYTECODE", "1");
+	if (p->port)
+		add_addresses(env, p, node);
 	if (getenv("PYTHONPATH"))
 		add_variable(env, "PYTHONPATH", getenv("PYTHONPATH"));
 	return env;
@@ -268,7 +317,7 @@ static json_t *node_body(const struct pods *p, int node)
 	json_t *body = json_pack("{s:s, s:[s, s], s:o, s:s, s:s, s:o, s:o, s:o}", "Image",
 		p->cluster->image ? p->cluster->image : pods_agent_image(), "Entrypoint", "/dlab/dlab-agent", "node",
 		"Cmd", node_command(p->cluster), "User", user, "WorkingDir", cwd ? cwd : "/", "Env", node_environment(p, node),
-		"Labels", docker_labels(p->run, p->cluster->marker, lane_name(p->cluster->lanes, node), "node"), "HostConfig", host);
+		"Labels", labels_of(p, node, "node"), "HostConfig", host);
 	free(cwd);
 	return body;
 }
@@ -296,7 +345,7 @@ static int check_folders(const struct pods *p, struct err *e)
 
 /* Calls for every pod, waited for together. */
 struct calls {
-	struct docker_call call[NODES_MAX];
+	struct docker_call call[PODS_MAX];
 	size_t n;
 };
 
@@ -311,11 +360,11 @@ static int finish(struct pods *p, struct calls *c, struct err *e)
 
 static int make_agents(struct pods *p, struct calls *c, struct err *e)
 {
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
+	for (int i = 0; i < p->count; i++)
 		docker_send(p->docker, &c->call[c->n++], "POST", agent_body(p, i), "/containers/create?name=%s", p->pod[i].agent);
 	if (finish(p, c, e) != 0)
 		return err_wrap(e, "cannot make the agents' containers");
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
+	for (int i = 0; i < p->count; i++)
 		if ((p->pod[i].control = docker_attach(p->docker, p->pod[i].agent, e)) < 0)
 			return -1;
 	return 0;
@@ -330,7 +379,8 @@ struct rise {
 static void rise_begin(struct pods *p, struct rise *r, int node)
 {
 	docker_send(p->docker, &r->agent, "POST", NULL, "/containers/%s/start", p->pod[node].agent);
-	docker_send(p->docker, &r->make, "POST", node_body(p, node), "/containers/create?name=%s", p->pod[node].name);
+	if (!is_clients(p, node))
+		docker_send(p->docker, &r->make, "POST", node_body(p, node), "/containers/create?name=%s", p->pod[node].name);
 }
 
 /* 1: it is up; 0: not yet. */
@@ -338,10 +388,12 @@ static int rise_step(struct pods *p, struct rise *r, int node, struct err *e)
 {
 	if (r->starting)
 		return !r->start.done ? 0 : docker_check(&r->start, e) == 0 ? 1 : err_wrap(e, "cannot start a node's container");
-	if (!r->agent.done || !r->make.done)
+	if (!r->agent.done || (!is_clients(p, node) && !r->make.done))
 		return 0;
 	if (docker_check(&r->agent, e) != 0)
 		return err_wrap(e, "cannot start an agent's container");
+	if (is_clients(p, node))
+		return 1;
 	if (docker_check(&r->make, e) != 0)
 		return err_wrap(e, "cannot make a node's container");
 	docker_send(p->docker, &r->start, "POST", NULL, "/containers/%s/start", p->pod[node].name);
@@ -351,7 +403,7 @@ static int rise_step(struct pods *p, struct rise *r, int node, struct err *e)
 
 static int rise_all(struct pods *p, struct rise *r, struct err *e)
 {
-	int n = p->cluster->lanes->nodes;
+	int n = p->count;
 	for (int i = 0; i < n; i++)
 		rise_begin(p, &r[i], i);
 	for (int up = 0; up < n;) {
@@ -370,7 +422,7 @@ static int rise_all(struct pods *p, struct rise *r, struct err *e)
 
 static int start_pods(struct pods *p, struct err *e)
 {
-	int n = p->cluster->lanes->nodes;
+	int n = p->count;
 	struct rise *r = xcalloc((size_t)n, sizeof *r);
 	int rc = rise_all(p, r, e);
 	for (int i = 0; i < n; i++) {
@@ -387,8 +439,10 @@ static void name_all(struct pods *p)
 	uint64_t id = rng_derive((uint64_t)clock_ns(), (uint64_t)getpid());
 	snprintf(p->run, sizeof p->run, "dlab-%ld-%06llx", (long)getpid(), (unsigned long long)(id & 0xffffff));
 	p->token = rng_derive(id, 1);
-	for (int i = 0; i < p->cluster->lanes->nodes; i++) {
-		const char *node = lane_name(p->cluster->lanes, i);
+	if (p->cluster->kind == CLUSTER_SOCKETS)
+		p->port = FIRST_PORT + (int)(p->token % PORTS);
+	for (int i = 0; i < p->count; i++) {
+		const char *node = is_clients(p, i) ? "clients" : lane_name(p->cluster->lanes, i);
 		snprintf(p->pod[i].name, sizeof p->pod[i].name, "%.40s-%.12s", p->run, node);
 		snprintf(p->pod[i].agent, sizeof p->pod[i].agent, "%.40s-%.12s-agent", p->run, node);
 		p->pod[i].control = -1;
@@ -413,10 +467,10 @@ static int make_all(struct pods *p, struct err *e)
 
 int pods_open(struct pods *p, const struct cluster *cluster, struct err *e)
 {
-	*p = (struct pods){ .cluster = cluster };
+	*p = (struct pods){ .cluster = cluster, .count = cluster->lanes->nodes + (cluster->kind == CLUSTER_SOCKETS) };
 	name_all(p);
 	p->docker = docker_open(e);
-	if (p->docker && check_folders(p, e) == 0 && need_images(p, e) == 0) {
+	if (p->docker && (!p->port || dial_open(&p->dial, cluster->data_root, e) == 0) && check_folders(p, e) == 0 && need_images(p, e) == 0) {
 		if (cluster->guard)
 			guard_last(cluster->guard, docker_sweep_session);
 		if (make_all(p, e) == 0)
@@ -429,12 +483,13 @@ int pods_open(struct pods *p, const struct cluster *cluster, struct err *e)
 void pods_close(struct pods *p)
 {
 	struct err ignored;
-	for (int i = 0; i < p->cluster->lanes->nodes; i++)
+	for (int i = 0; i < p->count; i++)
 		if (p->pod[i].control >= 0)
 			close(p->pod[i].control);
 	if (p->made)
 		docker_sweep_label(p->docker, DOCKER_LABEL_RUN, p->run, CLOSE_LIMIT_MS, &ignored);
 	docker_close(p->docker);
+	dial_done(&p->dial);
 	p->docker = NULL;
 	p->made = false;
 }
@@ -505,9 +560,21 @@ bool pods_out_of_memory(struct pods *p, int node)
 {
 	struct err ignored;
 	json_t *doc = NULL;
+	docker_do(p->docker, "POST", NULL, NULL, &ignored, "/containers/%s/wait", p->pod[node].name);
 	if (docker_do(p->docker, "GET", NULL, &doc, &ignored, "/containers/%s/json", p->pod[node].name) != 0)
 		return false;
 	bool killed = json_is_true(json_get(json_get(doc, "State"), "OOMKilled"));
 	json_decref(doc);
 	return killed;
+}
+
+pid_t pods_pid(const struct pods *p, int node)
+{
+	struct err ignored;
+	json_t *doc = NULL;
+	if (docker_do(p->docker, "GET", NULL, &doc, &ignored, "/containers/%s/json", p->pod[node].name) != 0)
+		return 0;
+	pid_t pid = (pid_t)json_get_int(json_get(doc, "State"), "Pid", 0);
+	json_decref(doc);
+	return pid;
 }

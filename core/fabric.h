@@ -11,6 +11,7 @@
 #ifndef DLAB_FABRIC_H
 #define DLAB_FABRIC_H
 
+#include <netinet/in.h>
 #include <sys/types.h>
 
 #include "arena.h"
@@ -71,9 +72,16 @@ struct fabric_ops {
 	/* Gives the nodes a moment of real time and looks whether one speaks that must not: NULL where all may speak at any
 	 * time. What it finds comes from next(). */
 	void (*settle)(struct fabric *);
-	/* The node's process, 0 while it is down; and the port of a CLUSTER_SOCKETS node on 127.0.0.1. NULL where there is none. */
+	/* The node's process, or one whose only child it is; 0 while it is down. NULL where there is none. */
 	pid_t (*pid)(const struct fabric *, int node);
-	int (*port)(const struct fabric *, int node);
+	/* Sends a signal to the node's process; nothing when it is down. NULL where there is none. */
+	void (*signal)(struct fabric *, int node, int signal_number);
+	/* CLUSTER_SOCKETS: a TCP socket that does not block and is not connected, standing where the clients stand, and the
+	 * address at which the node listens. Owned by the caller; -1: errno says why. NULL where there is none. */
+	int (*dial)(struct fabric *, int node, struct sockaddr_in *to);
+	/* For the end of a run: what next() has not told yet of messages, then a DROP for one that is still under way. False:
+	 * there is no more. NULL where the trace says by itself what was under way: there is no kernel that may have dropped it. */
+	bool (*under_way)(struct fabric *, struct event *);
 	unsigned can;        /* FAULT_BITs */
 	bool deterministic;  /* same seed, same trace */
 };

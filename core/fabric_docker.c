@@ -10,6 +10,7 @@
  * must have is taken as dropped, by the cut if there was one. */
 #include "fabric.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +22,8 @@
 
 #include "child.h"
 #include "docker_pods.h"
+#include "docker_said.h"
+#include "docker_wires.h"
 #include "guard.h"
 #include "route.h"
 #include "shape.h"
@@ -39,22 +42,6 @@ enum {
 	CONTROL_LINE_MAX = LINE_MAX_BYTES + 4096,
 	READ_ROOM = 64 << 10,
 	TEXT_MAX = 200,
-};
-
-/* A message from node to node. */
-struct wire {
-	uint64_t msg;
-	int64_t sent_ns, give_up_ns;
-	uint16_t type;
-	int8_t dst;
-	uint8_t got;
-	bool settled; /* arrived, or told as dropped */
-};
-
-/* Those of one sender; the k'th is wire[k - 1]. */
-struct wires {
-	struct wire *wire; /* owned */
-	size_t n, cap, open; /* before `open` all are settled */
 };
 
 struct docker_node {
@@ -76,24 +63,13 @@ struct docker_node {
 	char why[TEXT_MAX];       /* it is being ended for that; empty: not */
 };
 
-/* Something that an agent said, until its time has come. */
-struct said {
-	int64_t t_ns;
-	uint64_t order;
-	int node;
-	char *line; /* owned; "WORD T REST" */
-	size_t n;
-};
-
 struct fabric {
 	struct cluster cluster;
 	struct router router;
 	struct pods pods;
 	struct shaping shaping;
-	struct docker_node node[NODES_MAX];
-	struct said *heap; /* owned */
-	size_t heap_n, heap_cap;
-	uint64_t order;
+	struct docker_node node[PODS_MAX]; /* the clients' pod has an agent, too */
+	struct said_heap said;
 	int64_t began;   /* machine's clock */
 	int64_t offset;  /* the agents' clock minus ours */
 	int64_t now;
@@ -102,6 +78,7 @@ struct fabric {
 	uint64_t asked, answered; /* tools and syncs */
 	int tool_status;          /* of the last tool that failed; 0: none */
 	char tool_said[TEXT_MAX];
+	char nowhere[TEXT_MAX];   /* why the clients' agent cannot reach us; empty: it can */
 };
 
 static int64_t real_now(const struct fabric *f)
@@ -114,46 +91,15 @@ static int nodes_of(const struct fabric *f)
 	return f->cluster.lanes->nodes;
 }
 
-/* --- the heap of what was said --- */
-
-static bool earlier(const struct said *a, const struct said *b)
+static bool of_sockets(const struct fabric *f)
 {
-	return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->order < b->order;
+	return f->cluster.kind == CLUSTER_SOCKETS;
 }
 
-static void heap_swap(struct said *a, struct said *b)
+/* Servers of raw sockets say nothing to one another that would have to be put in order. */
+static int64_t lag_ns(const struct fabric *f)
 {
-	struct said t = *a;
-	*a = *b;
-	*b = t;
-}
-
-static void heap_push(struct fabric *f, struct said s)
-{
-	if (f->heap_n == f->heap_cap) {
-		f->heap_cap = f->heap_cap ? 2 * f->heap_cap : 256;
-		f->heap = xrealloc(f->heap, f->heap_cap * sizeof *f->heap);
-	}
-	size_t i = f->heap_n++;
-	f->heap[i] = s;
-	for (; i > 0 && earlier(&f->heap[i], &f->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		heap_swap(&f->heap[i], &f->heap[(i - 1) / 2]);
-}
-
-static struct said heap_pop(struct fabric *f)
-{
-	struct said top = f->heap[0];
-	f->heap[0] = f->heap[--f->heap_n];
-	for (size_t i = 0;;) {
-		size_t least = i;
-		for (size_t k = 2 * i + 1; k < 2 * i + 3 && k < f->heap_n; k++)
-			if (earlier(&f->heap[k], &f->heap[least]))
-				least = k;
-		if (least == i)
-			return top;
-		heap_swap(&f->heap[i], &f->heap[least]);
-		i = least;
-	}
+	return of_sockets(f) ? 0 : LAG_MS * NS_PER_MS;
 }
 
 /* --- words --- */
@@ -239,10 +185,15 @@ static void log_command(struct fabric *f, int node, const char *prompt, struct s
 
 /* --- messages between nodes --- */
 
+static struct event wire_event(const struct fabric *f, int src, const struct wire *w, int kind, int why)
+{
+	return (struct event){ .t_ns = f->now, .kind = (uint8_t)kind, .why = (uint8_t)why, .src = (int16_t)src, .dst = w->dst,
+		.msg = w->msg, .type = w->type, .arg = -1 };
+}
+
 static void push_wire(struct fabric *f, int src, const struct wire *w, int kind, int why)
 {
-	struct event e = { .t_ns = f->now, .kind = (uint8_t)kind, .why = (uint8_t)why, .src = (int16_t)src, .dst = w->dst,
-		.msg = w->msg, .type = w->type, .arg = -1 };
+	struct event e = wire_event(f, src, w, kind, why);
 	router_push(&f->router, &e);
 }
 
@@ -259,24 +210,10 @@ static int64_t latest_arrival(const struct fabric *f, int src, int dst, size_t b
 	return f->now + delay + (drops ? GRACE_MS : LONG_GRACE_MS) * NS_PER_MS;
 }
 
-static void add_wire(struct fabric *f, int src, int dst, uint64_t msg, uint16_t type, size_t bytes)
-{
-	struct wires *s = &f->node[src].wires;
-	if (s->n == s->cap) {
-		s->cap = s->cap ? 2 * s->cap : 256;
-		s->wire = xrealloc(s->wire, s->cap * sizeof *s->wire);
-	}
-	s->wire[s->n++] = (struct wire){ .msg = msg, .sent_ns = f->now, .type = type, .dst = (int8_t)dst,
-		.give_up_ns = latest_arrival(f, src, dst, bytes), .settled = msg == 0 };
-}
-
 /* NULL when its sender has not spoken of it yet. */
 static struct wire *find_wire(struct fabric *f, int64_t src, int64_t k)
 {
-	if (src < 0 || src >= nodes_of(f) || k < 1)
-		return NULL;
-	struct wires *s = &f->node[src].wires;
-	return (size_t)k <= s->n ? &s->wire[k - 1] : NULL;
+	return src >= 0 && src < nodes_of(f) ? wires_find(&f->node[src].wires, k) : NULL;
 }
 
 static enum drop presumed_reason(const struct fabric *f, int src, const struct wire *w)
@@ -288,16 +225,8 @@ static enum drop presumed_reason(const struct fabric *f, int src, const struct w
 
 static void presume_lost(struct fabric *f, int src)
 {
-	struct wires *s = &f->node[src].wires;
-	for (size_t i = s->open; i < s->n; i++) {
-		struct wire *w = &s->wire[i];
-		if (!w->settled && w->give_up_ns <= f->now) {
-			w->settled = true;
-			push_wire(f, src, w, EVENT_DROP, (int)presumed_reason(f, src, w));
-		}
-		if (i == s->open && w->settled)
-			s->open++;
-	}
+	for (const struct wire *w; (w = wires_overdue(&f->node[src].wires, f->now));)
+		push_wire(f, src, w, EVENT_DROP, (int)presumed_reason(f, src, w));
 }
 
 /* --- what agents say --- */
@@ -316,18 +245,12 @@ static void end_node(struct fabric *f, int node, const char *why);
 static void hear_out(struct fabric *f, int node, struct slice rest)
 {
 	int64_t k = take_int(&rest);
-	uint64_t count = f->router.messages;
 	f->router.timer_refused = k < 0;
 	router_line(&f->router, f->now, node, rest);
-	if (k > 0) {
-		/* The router put the SEND last into its queue; it knows the destination and the type. */
-		const struct event_queue *q = &f->router.queue;
-		const struct event *sent = q->n ? &q->ring[(q->head + q->n - 1) & (q->cap - 1)] : NULL;
-		bool known = f->router.sent > count && sent && sent->kind == EVENT_SEND;
-		while (f->node[node].wires.n + 1 < (size_t)k) /* timers take numbers, too */
-			add_wire(f, node, node, 0, 0, 0);
-		add_wire(f, node, known ? sent->dst : node, known ? f->router.sent : 0, known ? sent->type : 0, rest.n);
-	}
+	const struct sent *sent = &f->router.sent;
+	if (k > 0)
+		wires_add(&f->node[node].wires, (uint64_t)k, (struct wire){ .msg = sent->msg, .sent_ns = f->now, .type = sent->type,
+			.dst = (int8_t)sent->dst, .give_up_ns = sent->msg ? latest_arrival(f, node, sent->dst, rest.n) : 0 });
 	if (f->router.node[node].bad > BAD_LINES_MAX)
 		end_node(f, node, "wrote more than the limits allow and was ended");
 }
@@ -342,10 +265,10 @@ static bool hear_got(struct fabric *f, int node, struct slice rest)
 	if (w->msg) {
 		struct wire to = *w;
 		to.dst = (int8_t)node;
-		push_wire(f, (int)src, &to, EVENT_RECV, w->got > 0);
+		push_wire(f, (int)src, &to, EVENT_RECV, w->got);
 	}
 	w->settled = true;
-	w->got = 1;
+	w->got = true;
 	return true;
 }
 
@@ -361,7 +284,7 @@ static bool hear_lost(struct fabric *f, struct slice rest)
 	return true;
 }
 
-static void hear_end(struct fabric *f, int node, int64_t status)
+static void hear_end(struct fabric *f, int node, int64_t status, bool out_of_memory)
 {
 	struct docker_node *n = &f->node[node];
 	struct buf text = BUF_EMPTY;
@@ -371,7 +294,7 @@ static void hear_end(struct fabric *f, int node, int64_t status)
 		buf_str(&text, "was killed by the lab");
 	} else if (n->why[0]) {
 		buf_str(&text, n->why);
-	} else if ((status < 0 || WIFSIGNALED((int)status)) && pods_out_of_memory(&f->pods, node)) {
+	} else if (out_of_memory || (status < 0 && pods_out_of_memory(&f->pods, node))) {
 		buf_printf(&text, "used more than %d MB of memory and was ended", POD_MEMORY_MB);
 	} else if (status < 0) {
 		buf_str(&text, "ended together with its container");
@@ -385,6 +308,12 @@ static void hear_end(struct fabric *f, int node, int64_t status)
 	n->shut_ns = 0;
 	router_exit(&f->router, f->now, node, arg, buf_as_slice(&text));
 	buf_done(&text);
+}
+
+static void hear_end_words(struct fabric *f, int node, struct slice rest)
+{
+	int64_t status = take_int(&rest);
+	hear_end(f, node, status, take_int(&rest) == 1);
 }
 
 static void hear_ran(struct fabric *f, struct slice rest)
@@ -402,6 +331,13 @@ static void hear_up(struct fabric *f, int node)
 {
 	f->node[node].up = true;
 	f->router.node[node].init_sent_ns = f->now;
+}
+
+/* A server of raw sockets. */
+static void hear_ready(struct fabric *f, int node)
+{
+	f->router.node[node].phase = NODE_READY;
+	router_say(&f->router, f->now, EVENT_READY, node, 0, SLICE_NONE);
 }
 
 /* False: it must be said again a little later. */
@@ -430,18 +366,20 @@ static bool hear(struct fabric *f, const struct said *s)
 		router_bad(&f->router, f->now, node, BAD_TOO_LONG, rest);
 	else if (slice_is(word, "last"))
 		router_bad(&f->router, f->now, node, BAD_NO_NEWLINE, rest);
+	else if (slice_is(word, "ready"))
+		hear_ready(f, node);
 	else if (slice_is(word, "shut"))
 		f->node[node].shut_ns = f->now;
 	else if (slice_is(word, "unfit"))
 		end_node(f, node, arena_printf(f->cluster.arena, "%.*s", SLICE_ARG(rest)));
 	else if (slice_is(word, "end"))
-		hear_end(f, node, take_int(&rest));
+		hear_end_words(f, node, rest);
 	return true;
 }
 
 static void hear_in_time(struct fabric *f)
 {
-	struct said s = heap_pop(f);
+	struct said s = said_take(&f->said);
 	if (s.t_ns > f->now)
 		f->now = s.t_ns;
 	if (hear(f, &s)) {
@@ -454,7 +392,7 @@ static void hear_in_time(struct fabric *f)
 		return;
 	}
 	s.t_ns = f->now + NS_PER_MS;
-	heap_push(f, s);
+	said_put(&f->said, s);
 }
 
 /* --- reading --- */
@@ -469,13 +407,12 @@ static void take_line(struct fabric *f, int node, struct slice line)
 		hear_hello(f, node, t, rest);
 	} else if (slice_is(word, "here") || slice_is(word, "gone")) {
 		f->node[node].here = slice_is(word, "here");
+	} else if (slice_is(word, "nowhere")) {
+		snprintf(f->nowhere, sizeof f->nowhere, "%.*s", rest.n < 150 ? (int)rest.n : 150, rest.s);
 	} else if (slice_is(word, "ran")) {
 		hear_ran(f, rest);
 	} else if (word.n) {
-		struct said s = { .t_ns = t - f->began - f->offset, .order = f->order++, .node = node, .line = xmalloc(line.n + 1),
-			.n = line.n };
-		memcpy(s.line, line.s, line.n);
-		heap_push(f, s);
+		said_add(&f->said, t - f->began - f->offset, node, line);
 	}
 }
 
@@ -526,7 +463,7 @@ static int read_node(struct fabric *f, int node, struct err *e)
 		return 0;
 	if (got <= 0)
 		return err_set(e, "the container of %s's agent has ended in the middle of the run: did the Docker engine stop?",
-			lane_name(f->cluster.lanes, node));
+			pod_owner(&f->pods, node));
 	n->frames.n += (size_t)got;
 	take_frames(f, node);
 	return 0;
@@ -537,8 +474,8 @@ static int read_node(struct fabric *f, int node, struct err *e)
 /* Until something comes, or so long. What comes is put where it belongs; no time passes on the run's clock. */
 static int wait_agents(struct fabric *f, int64_t wait_ns, struct err *e)
 {
-	struct pollfd fds[NODES_MAX];
-	int n = nodes_of(f), rc;
+	struct pollfd fds[PODS_MAX];
+	int n = f->pods.count, rc;
 	wait_ns = wait_ns > 0 ? wait_ns : 0;
 	for (int i = 0; i < n; i++)
 		fds[i] = (struct pollfd){ .fd = f->node[i].control,
@@ -628,9 +565,9 @@ static void shape_node(struct fabric *f, int node)
 static int shape_all(struct fabric *f, struct err *e)
 {
 	f->tool_status = 0;
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		shape_node(f, i);
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		ask_sync(f, i);
 	if (wait_answers(f, e) != 0)
 		return -1;
@@ -650,11 +587,12 @@ static int probe_all(struct fabric *f, struct err *e)
 	const char *only = getenv("DLAB_SHAPING"); /* for tests: "agent", "nft"; else all that there is */
 	struct err tool;
 	struct buf base = BUF_EMPTY;
-	for (int i = 0; i < nodes_of(f); i++)
-		f->node[i].shape = (struct shape){ .lanes = f->cluster.lanes, .address = (const char (*)[16])f->pods.address, .me = i };
+	for (int i = 0; i < f->pods.count; i++)
+		f->node[i].shape = (struct shape){ .lanes = f->cluster.lanes, .address = (const char (*)[16])f->pods.address,
+			.pods = f->pods.count, .me = i, .clients.mean_ns = f->cluster.network.mean_ns };
 	shape_print_base(&base, &f->node[0].shape);
 	f->shaping.nft = probe(f, "nft", buf_as_slice(&base), &tool);
-	for (int i = 0; i < nodes_of(f) && f->shaping.nft; i++) {
+	for (int i = 0; i < f->pods.count && f->shaping.nft; i++) {
 		log_command(f, i, "nft -f -  ", buf_as_slice(&base));
 		if (i > 0)
 			ask_tool(f, i, "nft", buf_as_slice(&base));
@@ -677,7 +615,7 @@ static int probe_all(struct fabric *f, struct err *e)
 static void begin_clock(struct fabric *f)
 {
 	f->began = clock_ns();
-	for (int i = 0; i < nodes_of(f); i++) {
+	for (int i = 0; i < f->pods.count; i++) {
 		say_to(&f->node[i], "clock %lld\n", (long long)(f->began + f->offset));
 		f->node[i].warm = true;
 	}
@@ -686,22 +624,25 @@ static void begin_clock(struct fabric *f)
 static int wait_hello(struct fabric *f, struct err *e)
 {
 	int64_t limit = clock_ns() + HELLO_LIMIT_MS * NS_PER_MS;
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		while (!f->node[i].hello || !f->node[i].here) {
+			if (f->nowhere[0])
+				return err_set(e, "the clients' container cannot reach %s (%s): raw sockets need a Docker engine that sees the files "
+					"of this machine; use --fabric proc", f->pods.dial.folder, f->nowhere);
 			if (clock_ns() > limit)
 				return err_set(e, "the containers of %s did not come up within %d s; does the image fit this machine?",
-					lane_name(f->cluster.lanes, i), HELLO_LIMIT_MS / 1000);
+					pod_owner(&f->pods, i), HELLO_LIMIT_MS / 1000);
 			if (wait_agents(f, 100 * NS_PER_MS, e) != 0)
 				return -1;
 		}
-	return 0;
+	return of_sockets(f) ? dial_accept(&f->pods.dial, f->pods.token, e) : 0;
 }
 
 static void docker_fabric_close(struct fabric *f)
 {
 	if (!f)
 		return;
-	for (int i = 0; i < nodes_of(f); i++) {
+	for (int i = 0; i < f->pods.count; i++) {
 		struct docker_node *n = &f->node[i];
 		if (n->starting)
 			docker_call_done(&n->start);
@@ -710,11 +651,9 @@ static void docker_fabric_close(struct fabric *f)
 		buf_done(&n->nft);
 		buf_done(&n->tc);
 		free(n->lines.s);
-		free(n->wires.wire);
+		wires_done(&n->wires);
 	}
-	for (size_t i = 0; i < f->heap_n; i++)
-		free(f->heap[i].line);
-	free(f->heap);
+	said_done(&f->said);
 	if (f->pods.docker)
 		pods_close(&f->pods);
 	router_done(&f->router);
@@ -726,14 +665,16 @@ static void say_status(struct fabric *f)
 	struct buf b = BUF_EMPTY;
 	buf_printf(&b, "docker: network %s, ", f->pods.run);
 	shape_print_status(&b, &f->shaping);
+	if (of_sockets(f) && !f->shaping.netem)
+		buf_str(&b, "; the clients' connections are not delayed");
 	router_say(&f->router, f->now, EVENT_NOTE, LANE_NONE, 0, buf_as_slice(&b));
 	buf_done(&b);
 }
 
 static struct fabric *docker_fabric_open(const struct cluster *c, struct err *e)
 {
-	if (c->kind == CLUSTER_SOCKETS) {
-		err_set(e, "labs of raw sockets do not run on docker yet: use --fabric proc");
+	if (c->kind == CLUSTER_SOCKETS && c->lanes->nodes == NODES_MAX) {
+		err_set(e, "with raw sockets there can be %d nodes at most on docker", NODES_MAX - 1);
 		return NULL;
 	}
 	struct fabric *f = xcalloc(1, sizeof *f);
@@ -746,10 +687,10 @@ static struct fabric *docker_fabric_open(const struct cluster *c, struct err *e)
 		docker_fabric_close(f);
 		return NULL;
 	}
-	for (int i = 0; i < nodes_of(f); i++)
+	for (int i = 0; i < f->pods.count; i++)
 		f->node[i].control = f->pods.pod[i].control;
 	int rc = wait_hello(f, e) != 0 || probe_all(f, e) != 0 ? -1 : 0;
-	for (int i = 0; i < nodes_of(f) && rc == 0; i++)
+	for (int i = 0; i < nodes_of(f) && rc == 0 && !of_sockets(f); i++)
 		base_to_agent(f, i);
 	if (rc != 0 || shape_all(f, e) != 0) {
 		docker_fabric_close(f);
@@ -801,7 +742,7 @@ static void look_at_node(struct fabric *f, int node)
 		return;
 	if (n->shut_ns && f->now - n->shut_ns > SHUT_WAIT_MS * NS_PER_MS)
 		end_node(f, node, "closed its stdout and was ended");
-	else if (n->up && r->phase == NODE_INIT && !r->paused && f->now - r->init_sent_ns > f->cluster.init_limit_ns)
+	else if (!of_sockets(f) && n->up && r->phase == NODE_INIT && !r->paused && f->now - r->init_sent_ns > f->cluster.init_limit_ns)
 		end_node(f, node, "did not answer init, and was ended");
 }
 
@@ -824,13 +765,13 @@ static int look_after(struct fabric *f, struct err *e)
 /* When the next thing happens on the run's clock; INT64_MAX: nothing is known. */
 static int64_t next_thing(struct fabric *f)
 {
-	int64_t said = f->heap_n ? f->heap[0].t_ns : INT64_MAX, due = link_due(f->router.link);
+	int64_t said = said_due(&f->said), due = link_due(f->router.link);
 	return said < due ? said : due;
 }
 
 static void do_next_thing(struct fabric *f)
 {
-	if (f->heap_n && f->heap[0].t_ns <= link_due(f->router.link))
+	if (f->said.n && said_due(&f->said) <= link_due(f->router.link))
 		hear_in_time(f);
 	else
 		deliver_one(f);
@@ -841,7 +782,7 @@ static int docker_fabric_next(struct fabric *f, int64_t until_ns, struct event *
 	for (;;) {
 		if (router_next(&f->router, event))
 			return 1;
-		int64_t past = real_now(f) - LAG_MS * NS_PER_MS, next = next_thing(f);
+		int64_t past = real_now(f) - lag_ns(f), next = next_thing(f);
 		if (next <= past && (next <= until_ns || next <= f->now)) {
 			do_next_thing(f);
 			continue;
@@ -863,6 +804,21 @@ static int docker_fabric_next(struct fabric *f, int64_t until_ns, struct event *
 	}
 }
 
+static bool docker_fabric_under_way(struct fabric *f, struct event *event)
+{
+	while (router_next(&f->router, event))
+		if (event->kind == EVENT_SEND || event->kind == EVENT_RECV || event->kind == EVENT_DROP)
+			return true;
+	for (int i = 0; i < nodes_of(f); i++) {
+		const struct wire *w = wires_overdue(&f->node[i].wires, INT64_MAX);
+		if (w) {
+			*event = wire_event(f, i, w, EVENT_DROP, DROP_END);
+			return true;
+		}
+	}
+	return router_under_way(&f->router, f->now, event);
+}
+
 static int64_t docker_fabric_now(const struct fabric *f)
 {
 	return f->now;
@@ -881,7 +837,10 @@ static int docker_fabric_start(struct fabric *f, int node, struct err *e)
 	struct docker_node *n = &f->node[node];
 	(void)e;
 	struct slice line = router_start(&f->router, f->now, node);
-	say_line(n, "init ", line);
+	if (of_sockets(f))
+		say_to(n, "serve %d\n", f->pods.port);
+	else
+		say_line(n, "init ", line);
 	n->killed = n->up = false;
 	n->why[0] = '\0';
 	n->shut_ns = 0;
@@ -997,12 +956,15 @@ static void remember_cuts(struct fabric *f)
 static int link_fault_everywhere(struct fabric *f, const struct fault *fault, struct err *e)
 {
 	unsigned own = shape_agent_kinds(&f->shaping);
+	if (of_sockets(f) && own & FAULT_BIT(fault->kind))
+		return err_set(e, "this machine's kernel cannot do \"%s\" to raw sockets, and the agents do not carry them",
+			fault_kind_name(fault->kind));
 	link_fault(f->router.link, fault);
 	remember_cuts(f);
 	for (int i = 0; i < nodes_of(f); i++) {
 		if (own & FAULT_BIT(fault->kind) || fault->kind == FAULT_HEAL)
 			fault_to_agent(f, i, fault);
-		if (fault->kind == FAULT_HEAL)
+		if (fault->kind == FAULT_HEAL && !of_sockets(f))
 			base_to_agent(f, i);
 	}
 	return shape_all(f, e);
@@ -1023,6 +985,27 @@ static int docker_fabric_fault(struct fabric *f, const struct fault *fault, stru
 	}
 }
 
+/* --- for raw sockets --- */
+
+static pid_t docker_fabric_pid(const struct fabric *f, int node)
+{
+	return f->router.node[node].phase == NODE_DOWN ? 0 : pods_pid(&f->pods, node);
+}
+
+static void docker_fabric_signal(struct fabric *f, int node, int signal_number)
+{
+	log_verb(f, node, arena_printf(f->cluster.arena, "kill --signal %d", signal_number));
+	say_to(&f->node[node], "signal %d\n", signal_number);
+}
+
+static int docker_fabric_dial(struct fabric *f, int node, struct sockaddr_in *to)
+{
+	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)f->pods.port) };
+	if (inet_pton(AF_INET, f->pods.address[node], &to->sin_addr) != 1)
+		return -1;
+	return dial_socket(&f->pods.dial);
+}
+
 const struct fabric_ops fabric_docker = {
 	.name = "docker",
 	.open = docker_fabric_open,
@@ -1032,5 +1015,9 @@ const struct fabric_ops fabric_docker = {
 	.next = docker_fabric_next,
 	.now = docker_fabric_now,
 	.close = docker_fabric_close,
+	.under_way = docker_fabric_under_way,
+	.pid = docker_fabric_pid,
+	.signal = docker_fabric_signal,
+	.dial = docker_fabric_dial,
 	.can = (1u << FAULT_KIND_COUNT) - 1,
 };

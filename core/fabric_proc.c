@@ -77,9 +77,11 @@ static int choose_ports(struct fabric *f, struct err *e)
 	return 0;
 }
 
-static int proc_port(const struct fabric *f, int node)
+static int proc_dial(struct fabric *f, int node, struct sockaddr_in *to)
 {
-	return f->node[node].port;
+	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)f->node[node].port) };
+	return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 static pid_t proc_pid(const struct fabric *f, int node)
@@ -456,6 +458,12 @@ static uint64_t proc_post(struct fabric *f, const struct parcel *parcel, struct 
 	return router_post(&f->router, f->now, parcel);
 }
 
+static void proc_signal(struct fabric *f, int node, int signal_number)
+{
+	if (f->node[node].child.pid)
+		kill(f->node[node].child.pid, signal_number);
+}
+
 static void signal_group(struct fabric *f, int node, bool stop)
 {
 	if (!f->node[node].child.pid)
@@ -526,6 +534,7 @@ const struct fabric_ops fabric_proc = {
 	.now = proc_now,
 	.close = proc_close,
 	.pid = proc_pid,
-	.port = proc_port,
+	.signal = proc_signal,
+	.dial = proc_dial,
 	.can = (1u << FAULT_KIND_COUNT) - 1,
 };

@@ -4,6 +4,7 @@
 #include "files.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -800,9 +801,10 @@ bool play_skips(struct play *p, int stream, uint32_t *ordinal)
 
 /* --- for sockets --- */
 
-int play_port(const struct play *p, int node)
+int play_dial(struct play *p, int node, struct sockaddr_in *to)
 {
-	return p->ops->port ? p->ops->port(p->fabric, node) : -1;
+	errno = EOPNOTSUPP;
+	return p->ops->dial ? p->ops->dial(p->fabric, node, to) : -1;
 }
 
 /* Of one process; -1: it cannot be seen. */
@@ -879,10 +881,9 @@ struct socks **play_socks(struct play *p)
 
 void play_signal(struct play *p, int node, int sig)
 {
-	pid_t pid = p->ops->pid ? p->ops->pid(p->fabric, node) : 0;
 	p->may_end[node] = true;
-	if (pid > 0)
-		kill(pid, sig);
+	if (p->ops->signal)
+		p->ops->signal(p->fabric, node, sig);
 	play_note(p, "signal %d to %s", sig, play_node_name(p, node));
 }
 

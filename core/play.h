@@ -109,7 +109,8 @@ _Noreturn void play_stop_world(struct play *);
 void workload_op_ended(struct play *, struct op *);
 
 /* --- for sockets --- */
-int play_port(const struct play *, int node);
+/* The fabric's dial. */
+int play_dial(struct play *, int node, struct sockaddr_in *to);
 /* The run's place for its connections, NULL at first; run.c calls socks_free on it at the end. */
 struct socks **play_socks(struct play *);
 

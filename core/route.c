@@ -287,7 +287,7 @@ static void peer_line(struct router *r, int64_t now, int node, int dst, const st
 		.arg = e->in_reply_to, .text = item.body, .type = item.type };
 	router_push(r, &sent);
 	if (r->remote && lane_is_node(r->cluster->lanes, dst)) {
-		r->sent = item.msg;
+		r->sent = (struct sent){ item.msg, item.dst, item.type };
 		return;
 	}
 	r->node[node].asked_service |= lane_is_service(r->cluster->lanes, dst);
@@ -300,7 +300,7 @@ bool router_line(struct router *r, int64_t now, int node, struct slice line)
 	struct envelope e;
 	size_t at;
 	struct route_node *n = &r->node[node];
-	r->sent = 0;
+	r->sent = (struct sent){ 0 };
 	if (n->phase == NODE_INIT && n->last_line.n && slice_eq(line, buf_as_slice(&n->last_line))) {
 		router_bad(r, now, node, BAD_ECHO, line);
 		return false;
@@ -359,6 +359,19 @@ static bool node_takes(const struct router *r, int node, int src)
 	const struct route_node *n = &r->node[node];
 	bool listens = n->phase == NODE_READY || (n->phase == NODE_INIT && lane_is_service(r->cluster->lanes, src));
 	return listens && (r->live || !n->paused);
+}
+
+bool router_under_way(struct router *r, int64_t now, struct event *e)
+{
+	struct link_item item;
+	while (link_pop(r->link, INT64_MAX, &item)) {
+		if (item.kind != ITEM_MESSAGE || item.copy || lane_is_client(r->cluster->lanes, item.src))
+			continue;
+		*e = (struct event){ .t_ns = now, .kind = EVENT_DROP, .why = DROP_END, .src = item.src, .dst = item.dst, .msg = item.msg,
+			.type = item.type, .arg = -1 };
+		return true;
+	}
+	return false;
 }
 
 /* A client's message that cannot be delivered at once is a SEND; its RECV or DROP follows. */

@@ -39,6 +39,13 @@ struct event_queue {
 	size_t head, n, cap;
 };
 
+/* A message from node to node. */
+struct sent {
+	uint64_t msg;  /* its number; 0: there is none */
+	int16_t dst;
+	uint16_t type;
+};
+
 struct router {
 	const struct cluster *cluster; /* borrowed */
 	struct link *link;             /* owned */
@@ -53,7 +60,7 @@ struct router {
 	bool remote;
 	const char *data_dir;          /* static; where a node sees its folder */
 	bool timer_refused;            /* of the line that router_line is given: it did not set the timer */
-	uint64_t sent;                 /* of the last line: the number of the message to a node; 0: it was none */
+	struct sent sent;              /* by the last line */
 };
 
 void router_init(struct router *, const struct cluster *, const char *fabric_name, bool lockstep, bool live);
@@ -78,6 +85,8 @@ uint64_t router_post(struct router *, int64_t now, const struct parcel *);
 /* Handles an item that is due. When a line must be written to a node, returns true with the node and the line
  * (borrowed until the next call). */
 bool router_deliver(struct router *, int64_t now, const struct link_item *, int *node, struct slice *line);
+/* Takes out a message between nodes and services that is under way, as its DROP (why END). False: there is none left. */
+bool router_under_way(struct router *, int64_t now, struct event *);
 /* The folder of a node, which is made when it is not there; owned by the caller. */
 char *node_data_dir(const struct cluster *, int node);
 /* The environment of a node: ours, plus DLAB_*. Owned by the caller; free with env_free. */

@@ -291,6 +291,14 @@ static void play_all(struct play *p)
 	p->phase = PLAY_OVER;
 }
 
+/* The judge has seen all that it may: these are for whoever reads the run. */
+static void trace_under_way(struct play *p)
+{
+	struct event e;
+	while (p->ops->under_way && p->ops->under_way(p->fabric, &e))
+		trace_append(p->trace, &e);
+}
+
 static void trace_verdict(struct play *p)
 {
 	struct result *r = p->result;
@@ -334,6 +342,7 @@ static int run_open(struct play *p, keep_fn keep, void *ctx, struct err *e)
 	}
 	if (setjmp(p->stop) == 0)
 		play_all(p);
+	trace_under_way(p);
 	trace_verdict(p);
 	fill_result(p);
 	p->ops->close(p->fabric);

@@ -16,13 +16,24 @@ unsigned shape_agent_kinds(const struct shaping *s)
 	return kinds;
 }
 
+/* Of messages from one pod to another. No fault is ever between the nodes and the clients' pod. */
+static struct network rule_of(const struct shape *s, const struct link *link, int src, int dst)
+{
+	return src < s->lanes->nodes && dst < s->lanes->nodes ? link_rule(link, src, dst) : s->clients;
+}
+
+static bool is_cut(const struct shape *s, const struct link *link, int src)
+{
+	return src < s->lanes->nodes && s->me < s->lanes->nodes && link_is_cut(link, src, s->me);
+}
+
 /* --- nftables --- */
 
 void shape_print_base(struct buf *b, const struct shape *s)
 {
 	buf_str(b, "table inet dlab_base\ndelete table inet dlab_base\ntable inet dlab_base {\n"
 		"chain out { type filter hook output priority 0; policy drop;\noifname \"lo\" accept\nip daddr { ");
-	for (int i = 0; i < s->lanes->nodes; i++)
+	for (int i = 0; i < s->pods; i++)
 		buf_printf(b, "%s%s", i ? ", " : "", s->address[i]);
 	buf_str(b, " } accept\n}\n}\n");
 }
@@ -31,13 +42,13 @@ bool shape_print_nft(struct buf *b, const struct shape *s, const struct shaping 
 {
 	bool drops = false;
 	buf_str(b, "table inet dlab\ndelete table inet dlab\ntable inet dlab {\nchain in { type filter hook input priority 0; policy accept;\n");
-	for (int i = 0; i < s->lanes->nodes; i++) {
-		uint32_t loss = i == s->me || how->netem ? 0 : link_rule(link, i, s->me).loss_million;
-		if (link_is_cut(link, i, s->me) || loss >= 1000000)
+	for (int i = 0; i < s->pods; i++) {
+		uint32_t loss = i == s->me || how->netem ? 0 : rule_of(s, link, i, s->me).loss_million;
+		if (is_cut(s, link, i) || loss >= 1000000)
 			buf_printf(b, "ip saddr %s drop\n", s->address[i]);
 		else if (loss)
 			buf_printf(b, "ip saddr %s numgen random mod 1000000 < %u drop\n", s->address[i], loss);
-		drops |= loss || link_is_cut(link, i, s->me);
+		drops |= loss || is_cut(s, link, i);
 	}
 	buf_str(b, "}\n}\n");
 	return drops;
@@ -88,8 +99,8 @@ static void make_class(struct buf *b, struct shape *s, int peer)
 
 void shape_print_tc(struct buf *b, struct shape *s, const struct shaping *how, const struct link *link)
 {
-	for (int i = 0; i < s->lanes->nodes; i++) {
-		struct network rule = link_rule(link, s->me, i);
+	for (int i = 0; i < s->pods; i++) {
+		struct network rule = rule_of(s, link, s->me, i);
 		if (!how->netem || i == s->me || (is_plain(&rule) && !(s->classed & lane_bit(i))))
 			continue;
 		if (!(s->classed & lane_bit(i)))

@@ -20,8 +20,10 @@ struct shaping {
 /* One pod, as its scripts need to know it. */
 struct shape {
 	const struct lanes *lanes;      /* borrowed */
-	const char (*address)[16];      /* borrowed; of every node */
+	const char (*address)[16];      /* borrowed; of every pod: the nodes', and after them the clients' where there is one */
+	int pods;
 	int me;
+	struct network clients;         /* between the clients' pod and every other */
 	bool rooted;                    /* the htb stands */
 	lane_set classed;               /* peers that have a class */
 };

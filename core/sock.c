@@ -1,6 +1,5 @@
 #include "sock.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -330,7 +329,8 @@ static struct sock *connect_begin(struct play *p, int node, int receive_buffer)
 	struct sock *s = arena_zero(play_arena(p), sizeof *s);
 	*s = (struct sock){ .set = set, .fd = -1, .id = set->next_id++, .node = node };
 	snprintf(s->name, sizeof s->name, "c%d", s->id);
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to;
+	s->fd = play_dial(p, node, &to);
 	if (s->fd < 0) {
 		sock_break(s, errno);
 		return s;
@@ -340,10 +340,6 @@ static struct sock *connect_begin(struct play *p, int node, int receive_buffer)
 	/* Before connecting: the size decides the window that is offered. */
 	if (receive_buffer > 0)
 		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-	struct sockaddr_in to = {
-		.sin_family = AF_INET, .sin_port = htons((uint16_t)play_port(p, node)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
 	if (connect(s->fd, (const struct sockaddr *)&to, sizeof to) == 0)
 		s->state = SOCK_OPEN;
 	else if (errno != EINPROGRESS && errno != EINTR)

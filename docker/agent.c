@@ -18,7 +18,7 @@
 #include "pod.h"
 #include "shape.h"
 
-enum { POLLS = 9, BACKLOG_OF_CONNECTIONS = 4, COPY_ROOM = 65536, CONTROL_MAX = 4 << 20 };
+enum { POLLS = 10, BACKLOG_OF_CONNECTIONS = 4, COPY_ROOM = 65536, CONTROL_MAX = 4 << 20 };
 
 /* --- what it makes at its start --- */
 
@@ -65,7 +65,7 @@ static int set_up(struct agent *a, char **word)
 {
 	static const struct network none;
 	int port = atoi(word[2]);
-	*a = (struct agent){ .me = atoi(word[0]), .udp = -1, .connection = -1, .in = -1, .out = -1, .err = -1 };
+	*a = (struct agent){ .me = atoi(word[0]), .udp = -1, .harness = -1, .connection = -1, .in = -1, .out = -1, .err = -1 };
 	a->token = strtoull(word[3], NULL, 16);
 	tool_init(&a->tool);
 	umask(0);
@@ -114,6 +114,13 @@ static void with_newline(struct buf *b, struct slice line)
 	buf_char(b, '\n');
 }
 
+static int64_t number_of(struct slice text)
+{
+	int64_t n = 0;
+	slice_int(text, &n);
+	return n;
+}
+
 static void obey(struct agent *a, struct slice line)
 {
 	if (word_is(&line, "line ")) {
@@ -122,8 +129,13 @@ static void obey(struct agent *a, struct slice line)
 	} else if (word_is(&line, "init ")) {
 		with_newline(&a->init, line);
 		node_go(a);
+	} else if (word_is(&line, "serve ")) {
+		a->serve_port = (int)number_of(line);
+		node_go(a);
+	} else if (word_is(&line, "signal ")) {
+		node_signal(a, (int)number_of(line));
 	} else if (word_is(&line, "clock ")) {
-		slice_int(line, &a->began_ns);
+		a->began_ns = number_of(line);
 	} else if (word_is(&line, "fault ")) {
 		take_fault(a, line);
 	} else if (word_is(&line, "sync ")) {
@@ -184,12 +196,15 @@ static void watch_all(struct agent *a, struct watch *w)
 	watch_add(w, a->listener, POLLIN, node_connect);
 	watch_add(w, full ? -1 : a->connection, POLLIN, node_read_connection);
 	watch_add(w, a->tool.out, POLLIN, read_tool);
+	watch_add(w, a->harness, POLLIN, clients_serve);
 }
 
 static void wait_for(struct agent *a, struct watch *w)
 {
 	struct timespec ts, *limit = NULL;
 	int64_t due = link_due(a->link);
+	if (a->knock_ns && a->knock_ns < due)
+		due = a->knock_ns;
 	if (due != INT64_MAX) {
 		int64_t left = due - clock_ns();
 		left = left > 0 ? left : 0;
@@ -212,6 +227,7 @@ static int run(struct agent *a)
 			if (w.fd[i].revents && w.act[i])
 				w.act[i](a);
 		net_due(a);
+		node_knock(a);
 		if ((w.fd[0].revents && !read_control(a)) || !report_flush(&a->report))
 			return 0; /* the harness is gone: so is the run */
 	}
@@ -227,6 +243,8 @@ static int pod_main(char **word)
 	}
 	fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
 	say_hello(&a);
+	if (word[5])
+		clients_open(&a);
 	return run(&a);
 }
 
@@ -295,7 +313,7 @@ static int probe_main(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 7 && strcmp(argv[1], "pod") == 0)
+	if ((argc == 7 || (argc == 8 && strcmp(argv[7], "clients") == 0)) && strcmp(argv[1], "pod") == 0)
 		return pod_main(argv + 2);
 	if (argc >= 3 && strcmp(argv[1], "node") == 0)
 		return node_main(argv + 2);

@@ -45,6 +45,7 @@ struct agent {
 	struct tool tool;
 	struct line_buf control;  /* from the harness */
 	int udp, listener;
+	int harness;              /* the clients' pod: whom sockets are passed to; -1: none */
 	/* the node */
 	enum agent_phase phase;
 	int connection;           /* to PID 1 of its container; -1: none */
@@ -53,6 +54,8 @@ struct agent {
 	struct buf backlog;       /* what it has not read */
 	size_t backlog_at;
 	struct buf init;          /* the line that it is given first */
+	int serve_port;           /* it is a server of raw sockets, which is to accept connections there; 0: it is none */
+	int64_t knock_ns;         /* when to try whether it does; 0: not */
 	uint64_t silent_bytes;    /* since its last whole line */
 	bool unfit;               /* said so */
 	struct held *held;        /* owned */
@@ -68,6 +71,9 @@ void node_read_connection(struct agent *);
 void node_read_out(struct agent *);
 void node_read_err(struct agent *);
 void node_flush(struct agent *);
+void node_signal(struct agent *, int signal_number);
+/* Tries the port of a server of raw sockets, when that is due. */
+void node_knock(struct agent *);
 void node_give(struct agent *, struct slice line);
 /* A message or a timer for the node, now or when it has answered init. */
 void node_deliver(struct agent *, int src, uint64_t k, struct slice body);
@@ -79,5 +85,9 @@ void net_read(struct agent *);
 void net_send(struct agent *, int dst, struct slice body, uint64_t k);
 /* Does what is due: sends delayed messages, tells the node of its timers. */
 void net_due(struct agent *);
+
+/* --- agent_clients.c: the clients' pod --- */
+void clients_open(struct agent *);
+void clients_serve(struct agent *);
 
 #endif

@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "node.h"
+#include "pass.h"
 #include "pod.h"
 
-enum { BACKLOG_MAX = 16 << 20, HELD_MAX = 100000, DRAIN_ROUNDS = 64, KEEP = 1 << 20 };
+enum { BACKLOG_MAX = 16 << 20, HELD_MAX = 100000, DRAIN_ROUNDS = 64, KEEP = 1 << 20, KNOCK_EVERY_MS = 10, KNOCK_LIMIT_MS = 100 };
 
 static void close_fd(int *fd)
 {
@@ -32,8 +33,9 @@ static void unfit(struct agent *a, const char *why)
 
 static int accept_pipes(struct agent *a)
 {
-	int fd[3];
-	if (node_take_pipes(a->connection, fd) != 0)
+	char how;
+	int fd[3]; /* its stdin's write end, its stdout's and stderr's read ends */
+	if (pass_receive(a->connection, &how, fd, ARRAY_LEN(fd)) != 0)
 		return -1;
 	a->in = fd[0];
 	a->out = fd[1];
@@ -65,14 +67,49 @@ void node_connect(struct agent *a)
 /* Once its container is there and its first line is known. */
 void node_go(struct agent *a)
 {
-	if (a->connection < 0 || a->phase != AGENT_DOWN || !a->init.n || send(a->connection, "g", 1, MSG_NOSIGNAL) != 1)
+	if (a->connection < 0 || a->phase != AGENT_DOWN || (!a->init.n && !a->serve_port) || send(a->connection, "g", 1, MSG_NOSIGNAL) != 1)
 		return;
 	a->phase = AGENT_INIT;
 	a->unfit = false;
 	a->silent_bytes = 0;
 	report_line(&a->report, "up", SLICE_NONE);
+	if (a->serve_port)
+		a->knock_ns = clock_ns();
 	node_give(a, buf_as_slice(&a->init));
 	a->init.n = 0;
+}
+
+/* PID 1 of its container passes it on. */
+void node_signal(struct agent *a, int signal_number)
+{
+	char byte = (char)signal_number;
+	if (a->connection >= 0 && a->phase != AGENT_DOWN)
+		send(a->connection, &byte, 1, MSG_NOSIGNAL);
+}
+
+/* On this pod's own address, so that no fault of the network delays it. */
+static bool accepts(const struct agent *a)
+{
+	struct sockaddr_in to = a->peer[a->me];
+	struct timeval limit = { .tv_usec = KNOCK_LIMIT_MS * 1000 };
+	to.sin_port = htons((uint16_t)a->serve_port);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	bool yes = connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
+	close(fd);
+	return yes;
+}
+
+void node_knock(struct agent *a)
+{
+	if (!a->knock_ns || a->knock_ns > clock_ns())
+		return;
+	bool ready = accepts(a);
+	if (ready)
+		report_line(&a->report, "ready", SLICE_NONE);
+	a->knock_ns = ready ? 0 : clock_ns() + KNOCK_EVERY_MS * NS_PER_MS;
 }
 
 static void forget_held(struct agent *a)
@@ -91,7 +128,7 @@ static void buf_reset(struct line_buf *b)
 	*b = (struct line_buf){ 0 };
 }
 
-static void node_down(struct agent *a, int status)
+static void node_down(struct agent *a, int status, int out_of_memory)
 {
 	for (int i = 0; i < DRAIN_ROUNDS && a->out >= 0; i++) /* its last words */
 		node_read_out(a);
@@ -107,19 +144,23 @@ static void node_down(struct agent *a, int status)
 	a->backlog_at = 0;
 	enum agent_phase was = a->phase;
 	a->phase = AGENT_DOWN;
+	if (was != AGENT_DOWN)
+		a->serve_port = 0;
+	a->knock_ns = 0;
 	link_forget_timers(a->link, a->me);
 	forget_held(a);
-	report_text(&a->report, was == AGENT_DOWN ? "gone" : "end", "%d", status);
+	report_text(&a->report, was == AGENT_DOWN ? "gone" : "end", "%d %d", status, out_of_memory);
 }
 
 void node_read_connection(struct agent *a)
 {
-	char text[16];
+	char text[32], *rest;
 	ssize_t n = recv(a->connection, text, sizeof text - 1, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	text[n > 0 ? n : 0] = '\0';
-	node_down(a, n > 0 ? atoi(text) : -1);
+	int status = n > 0 ? (int)strtol(text, &rest, 10) : -1;
+	node_down(a, status, n > 0 ? atoi(rest) : 0);
 }
 
 /* --- to the node --- */
@@ -256,7 +297,9 @@ static void take_out(struct agent *a, bool eof)
 	enum line_kind kind;
 	while ((kind = line_next(&a->out_buf, LINE_MAX_BYTES, eof, &line)) != LINE_NONE) {
 		a->silent_bytes = 0;
-		if (kind == LINE_WHOLE)
+		if (a->serve_port)
+			report_line(&a->report, "err", line);
+		else if (kind == LINE_WHOLE)
 			out_line(a, line);
 		else
 			report_line(&a->report, kind == LINE_LAST ? "last" : "long", (struct slice){ line.s, line.n < 1024 ? line.n : 1024 });
@@ -274,7 +317,8 @@ void node_read_out(struct agent *a)
 	if (!eof)
 		return;
 	close_fd(&a->out);
-	report_line(&a->report, "shut", SLICE_NONE);
+	if (!a->serve_port) /* a server of raw sockets does not need it */
+		report_line(&a->report, "shut", SLICE_NONE);
 }
 
 void node_read_err(struct agent *a)

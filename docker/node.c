@@ -19,49 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pass.h"
 #include "pod.h"
 
 enum { EXIT_NO_AGENT = 125, EXIT_NO_COMMAND = 127, PIPES = 3 };
-
-union fd_message {
-	struct cmsghdr head;
-	char room[CMSG_SPACE(sizeof(int) * PIPES)];
-};
-
-static struct msghdr fd_header(struct iovec *byte, union fd_message *m)
-{
-	memset(m, 0, sizeof *m);
-	return (struct msghdr){ .msg_iov = byte, .msg_iovlen = 1, .msg_control = m->room, .msg_controllen = sizeof m->room };
-}
-
-static int give_pipes(int connection, const int fd[PIPES])
-{
-	char one = 'p';
-	struct iovec byte = { &one, 1 };
-	union fd_message m;
-	struct msghdr h = fd_header(&byte, &m);
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * PIPES);
-	memcpy(CMSG_DATA(c), fd, sizeof(int) * PIPES);
-	return sendmsg(connection, &h, MSG_NOSIGNAL) == 1 ? 0 : -1;
-}
-
-int node_take_pipes(int connection, int fd[PIPES])
-{
-	char one;
-	struct iovec byte = { &one, 1 };
-	union fd_message m;
-	struct msghdr h = fd_header(&byte, &m);
-	if (recvmsg(connection, &h, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
-	const struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int) * PIPES))
-		return -1;
-	memcpy(fd, CMSG_DATA(c), sizeof(int) * PIPES);
-	return 0;
-}
 
 static int connect_agent(void)
 {
@@ -113,7 +74,7 @@ static pid_t start(char **argv, int connection)
 		ours[i] = i == 0 ? high : low;
 		theirs[i] = i == 0 ? low : high;
 	}
-	if (give_pipes(connection, ours) != 0 || !wait_for_go(connection))
+	if (pass_send(connection, 'p', ours, PIPES) != 0 || !wait_for_go(connection))
 		return -1;
 	pid_t pid = fork();
 	if (pid == 0)
@@ -146,6 +107,34 @@ static bool reap(pid_t command, int *status)
 	return ended;
 }
 
+/* Whether the kernel has ended a process of this container for want of memory: it counts them, in the old groups or the new
+ * ones, before it does so. The engine hears of it later. */
+static bool out_of_memory(void)
+{
+	static const char *const counters[] = { "/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control" };
+	long killed = 0;
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0] && killed == 0; i++) {
+		char line[128];
+		FILE *f = fopen(counters[i], "re");
+		while (f && fgets(line, sizeof line, f))
+			if (strncmp(line, "oom_kill ", 9) == 0)
+				killed = atol(line + 9);
+		if (f)
+			fclose(f);
+	}
+	return killed > 0;
+}
+
+/* Each byte of the agent's is a signal for the command. False when there is no agent any more. */
+static bool pass_signal(int connection, pid_t command)
+{
+	char signal_number;
+	ssize_t n = recv(connection, &signal_number, 1, MSG_DONTWAIT);
+	if (n == 1)
+		kill(command, signal_number);
+	return n == 1 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
 int node_main(char **argv)
 {
 	sigset_t set;
@@ -162,12 +151,12 @@ int node_main(char **argv)
 		struct signalfd_siginfo info;
 		if (poll(fds, 2, -1) < 0)
 			continue;
-		if (fds[1].revents) /* the agent is gone, and with it the run */
-			break;
+		if (fds[1].revents && !pass_signal(connection, command))
+			break; /* the agent is gone, and with it the run */
 		if (read(children, &info, sizeof info) > 0)
 			ended = reap(command, &status);
 	}
 	end_all();
-	dprintf(connection, "%d\n", status);
+	dprintf(connection, "%d %d\n", status, WIFSIGNALED(status) && out_of_memory());
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -9,10 +9,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = [
     {"base"},
     {"arena", "json", "lanes", "style"},
-    {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "scratch"},
-    {"proto", "canon", "child", "text", "docker_where"},
+    {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "scratch", "pass"},
+    {"proto", "canon", "child", "text", "docker_where", "docker_said", "docker_wires"},
     {"trace", "link", "services", "docker_api"},
-    {"docker_sweep", "shape"},
+    {"docker_sweep", "docker_dial", "shape"},
     {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry",
      "workspace", "catalogue"},
     {"fabric", "route", "progress", "docker_pods"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"report", "cmd", "complete"},
 ]
 LABS_MAY = {"base", "canon", "arena", "lab", "fault", "json", "proto", "history", "trace", "event", "lanes", "sock"}
-AGENT_MAY = {"base", "lanes", "arena", "event", "fault", "link", "proto", "child", "shape"}
+AGENT_MAY = {"base", "lanes", "arena", "event", "fault", "link", "proto", "child", "shape", "pass"}
 TUI_MAY_NOT = re.compile(r"^(fabric|link$|child$|route$)")  # store.h is how it reads a run
 
 

@@ -738,6 +738,25 @@ static void test_heal_takes_effect_at_once(void **state)
 	close_world(w);
 }
 
+/* One message has arrived, one has not. */
+static void test_what_is_under_way_at_the_end_is_told(void **state)
+{
+	struct world *w = open_world(fabric(state), 2, NULL, NULL);
+	struct event e;
+	start_all(w);
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"early\"}]");
+	expect_ever(w, (struct want){ EVENT_RECV, 0, 1, "early" }, 5 * SECOND);
+	fault(w, (struct fault){ .kind = FAULT_LATENCY, .from = 1, .to = 2, .mean_ns = 60 * SECOND * NS_PER_MS });
+	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"late\"}]");
+	while (w->ops->under_way && w->ops->under_way(w->f, &e))
+		trace_append(w->trace, &e);
+	assert_int_equal(count(w, (struct want){ EVENT_SEND, 0, 1, "late" }), 1);
+	assert_int_equal(count(w, (struct want){ EVENT_DROP, 0, 1, "early" }), 0);
+	if (w->ops->under_way)
+		assert_int_equal(expect_ever(w, (struct want){ EVENT_DROP, 0, 1, "late" }, 0)->why, DROP_END);
+	close_world(w);
+}
+
 #define CASES(X) \
 	X(test_init_comes_first) X(test_call_and_reply) X(test_messages_between_nodes) X(test_garbage_is_an_event) \
 	X(test_the_log_stands_behind_its_step) \
@@ -746,7 +765,7 @@ static void test_heal_takes_effect_at_once(void **state)
 	X(test_nothing_before_init_ok) X(test_services_are_lanes) X(test_a_mute_node_is_never_ready) \
 	X(test_time_stops_where_it_is_told) X(test_close_leaves_nobody) X(test_speech_after_done) \
 	X(test_reports) X(test_latency_is_one_way) X(test_loss_is_as_asked) X(test_some_are_doubled) X(test_some_are_overtaken) \
-	X(test_a_rate_makes_a_queue) X(test_heal_takes_effect_at_once)
+	X(test_a_rate_makes_a_queue) X(test_heal_takes_effect_at_once) X(test_what_is_under_way_at_the_end_is_told)
 
 int main(int argc, char **argv)
 {

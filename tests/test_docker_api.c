@@ -134,6 +134,28 @@ static void test_errors_are_told(void **state)
 	stop_engine(&n);
 }
 
+/* Nothing wakes a wait for what is there already. */
+static void test_an_answer_that_is_there_is_not_waited_for(void **state)
+{
+	enum { ANSWERED_MS = 300, WAIT_MS = 10000 };
+	struct engine n;
+	struct docker_call call = { 0 };
+	struct err e = { "" };
+	(void)state;
+	open_engine(&n, "1.41");
+	docker_send(n.docker, &call, "POST", NULL, "/same");
+	docker_step(n.docker, NULL, 0, 0, &e);
+	poll(NULL, 0, ANSWERED_MS);
+	for (int i = 0; i < 3 && !call.done; i++) {
+		int64_t began = clock_ns();
+		assert_int_equal(docker_step(n.docker, NULL, 0, WAIT_MS, &e), 0);
+		assert_true(clock_ns() - began < WAIT_MS / 2 * NS_PER_MS);
+	}
+	assert_true(call.done);
+	docker_call_done(&call);
+	stop_engine(&n);
+}
+
 static void test_calls_go_side_by_side(void **state)
 {
 	enum { CALLS = 8, EACH_MS = 200 };
@@ -288,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_version_is_the_lower_one), cmocka_unit_test(test_an_old_engine_is_refused),
 		cmocka_unit_test(test_a_call_and_its_answer), cmocka_unit_test(test_errors_are_told),
+		cmocka_unit_test(test_an_answer_that_is_there_is_not_waited_for),
 		cmocka_unit_test(test_calls_go_side_by_side), cmocka_unit_test(test_an_engine_that_stops),
 		cmocka_unit_test(test_attach), cmocka_unit_test(test_no_engine), cmocka_unit_test(test_no_permission),
 		cmocka_unit_test(test_where),

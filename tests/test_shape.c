@@ -26,7 +26,7 @@ static int set_up(void **state)
 	struct world *w = calloc(1, sizeof *w);
 	lanes_init(&w->lanes, 3, 1);
 	w->link = link_new(&w->lanes, &none, 1);
-	w->shape = (struct shape){ .lanes = &w->lanes, .address = address, .me = 0 };
+	w->shape = (struct shape){ .lanes = &w->lanes, .address = address, .pods = 3, .me = 0 };
 	*state = w;
 	return 0;
 }
@@ -114,6 +114,23 @@ static void test_netem_is_at_the_sender(void **state)
 	expect(w, "qdisc replace dev eth0 parent 1:11 handle 11: netem limit 100000 delay 0us rate 0bit\n");
 }
 
+/* The third pod is the clients': no fault of the nodes' links touches it, and it is as far away as the test says. */
+static void test_the_clients_have_a_pod(void **state)
+{
+	struct world *w = *state;
+	lanes_init(&w->lanes, 2, 1);
+	w->shape.clients.mean_ns = NS_PER_MS;
+	shape_print_base(&w->text, &w->shape);
+	assert_non_null(strstr(buf_cstr(&w->text), "10.0.0.1, 10.0.0.2, 10.0.0.3 }"));
+	w->text.n = 0;
+	fault(w, (struct fault){ .kind = FAULT_CUT, .from = 7, .to = 7 }); /* lane 2 is a service here */
+	shape_print_nft(&w->text, &w->shape, &everything, w->link);
+	expect(w, NFT_HEAD "ip saddr 10.0.0.2 drop\n}\n}\n");
+	shape_print_tc(&w->text, &w->shape, &everything, w->link);
+	assert_non_null(strstr(buf_cstr(&w->text), "match ip dst 10.0.0.3/32"));
+	assert_non_null(strstr(buf_cstr(&w->text), "netem limit 100000 delay 1000us rate 0bit\n"));
+}
+
 static void test_reordering_needs_a_delay(void **state)
 {
 	struct world *w = *state;
@@ -144,7 +161,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(test_who_does_what), CASE(test_a_node_reaches_its_peers_only), CASE(test_cuts_are_at_the_receiver),
-		CASE(test_netem_is_at_the_sender), CASE(test_reordering_needs_a_delay), CASE(test_without_netem_tc_is_left_alone),
+		CASE(test_netem_is_at_the_sender), CASE(test_the_clients_have_a_pod), CASE(test_reordering_needs_a_delay), CASE(test_without_netem_tc_is_left_alone),
 		CASE(test_the_status_says_what_is_missing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,10 +52,12 @@ struct socks **play_socks(struct play *p)
 	return &p->socks;
 }
 
-int play_port(const struct play *p, int node)
+int play_dial(struct play *p, int node, struct sockaddr_in *to)
 {
 	assert_int_equal(node, 0);
-	return fake_of(p)->port;
+	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)fake_of(p)->port) };
+	return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 int64_t play_now(const struct play *p)

@@ -311,7 +311,7 @@ expect 3 'there is no Docker engine at /nowhere/docker.sock' "$dlab" test echo -
 expect 3 'there is no Docker engine at /nowhere/docker.sock' "$dlab" run --fabric docker -- true
 expect 2 '--image is for --fabric docker' "$dlab" test echo --image x -- true
 expect 2 '--image is for --fabric docker' "$dlab" run --image x -- true
-expect 2 'cannot yet: use --fabric proc' "$dlab" test sockets --fabric docker -- true
+expect 3 'there is no Docker engine at /nowhere/docker.sock' "$dlab" test sockets --fabric docker -- true
 rm -rf .dlab
 
 # --- clean ---

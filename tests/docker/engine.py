@@ -11,12 +11,23 @@ BASE = "debian:bookworm-slim"
 START_LIMIT_S, PULL_LIMIT_S, BUILD_LIMIT_S = 60, 60, 600
 
 
-def call(*command, limit=60, **more):
+def call(*command, limit=60, said=None, **more):
+    """Runs it to its end. The result has its `pid`, too, by which left() knows what was its own."""
+    command = [str(c) for c in command]
     try:
-        return subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                              timeout=limit, stdin=subprocess.DEVNULL, errors="replace", **more)
-    except (OSError, subprocess.TimeoutExpired) as problem:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                              stdin=subprocess.DEVNULL if said is None else subprocess.PIPE, **more) as process:
+            try:
+                out, _ = process.communicate(said, timeout=limit)
+            except subprocess.TimeoutExpired as problem:
+                process.kill()
+                process.communicate()
+                return subprocess.CompletedProcess(command, 125, str(problem))
+    except OSError as problem:
         return subprocess.CompletedProcess(command, 125, str(problem))
+    done = subprocess.CompletedProcess(command, process.returncode, out)
+    done.pid = process.pid
+    return done
 
 
 def docker(*words, **more):
@@ -80,7 +91,12 @@ class Engine:
         self.process = None
 
 
-def left(label="org.dlab.run"):
-    """What of ours there is: containers, networks, volumes."""
-    return [len(docker(*words, "-q", "--filter", f"label={label}").stdout.split())
-            for words in (("ps", "-a"), ("network", "ls"), ("volume", "ls"))]
+def left(pid=None):
+    """What there is of one dlab process, or of all: containers, networks, volumes."""
+    def count(*words):
+        done = docker(*words, "--filter", "label=org.dlab.owner", "--format", '{{.Label "org.dlab.owner"}}')
+        if done.returncode != 0:
+            raise AssertionError(done.stdout)
+        owners = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+        return len(owners) if pid is None else owners.count(str(pid))
+    return [count("ps", "-a"), count("network", "ls"), count("volume", "ls")]

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The docker fabric with real containers: its contract, the labs, its errors, what it leaves behind, hostile nodes.
 
-Without an engine all is skipped, with the reason. usage: run.py [PART OF A NAME]
+Without an engine all is skipped, with the reason. Checks that mostly wait, measure nothing and change nothing of the engine
+run side by side, the others alone. usage: run.py [PART OF A NAME]
 """
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -11,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -27,15 +30,21 @@ HOSTILE = ROOT / "tests" / "docker" / "hostile.py"
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / "core/sdk/python"), "DLAB_HOME": str(ROOT)}
 CHECKS = []
 SWEPT_LIMIT_S = 10
+SIDE_BY_SIDE = 3
+HERE = threading.local()  # .folder: the check's own
 
 
 class Skip(Exception):
     pass
 
 
-def check(function):
-    CHECKS.append((function.__name__.replace("_", " "), function))
+def check(function, alone=False):
+    CHECKS.append((function.__name__.replace("_", " "), function, alone))
     return function
+
+
+def check_alone(function):
+    return check(function, alone=True)
 
 
 def need(condition, *words):
@@ -44,33 +53,38 @@ def need(condition, *words):
 
 
 def dlab(*words, limit=200, env=None, **more):
-    return call(DLAB, *words, limit=limit, env={**ENV, **(env or {})}, **more)
+    return call(DLAB, *words, limit=limit, env={**ENV, **(env or {})}, **{"cwd": HERE.folder, **more})
 
 
 def solution(lab):
     return ["--", "python3", ROOT / "solutions" / lab / "python" / f"{lab}.py"]
 
 
-def test_lab(lab, *tests, **more):
+def test_lab(lab, *tests, node=None):
     """Each of these tests of a lab; none: all."""
     for test in tests or [None]:
-        done = dlab("test", lab, *(["-t", test] if test else []), "--fabric", "docker", *solution(lab), **more)
+        done = dlab("test", lab, *(["-t", test] if test else []), "--fabric", "docker", *(["--", node] if node else solution(lab)))
         need(done.returncode == 0, lab, test, done.stdout[-3000:])
 
 
+def wrong(lab, name, test, sentence):
+    done = dlab("test", lab, "-t", test, "--fabric", "docker", "--", "python3", ROOT / "tests/wrong" / lab / f"{name}.py")
+    need(done.returncode == 1 and re.search(sentence, done.stdout), name, done.stdout[-2000:])
+
+
 def contract(*words, env=None, limit=400):
-    done = call(BUILD / "tests" / "test_contract", "docker", *words, limit=limit, env={**ENV, **(env or {})})
+    done = call(BUILD / "tests" / "test_contract", "docker", *words, limit=limit, env={**ENV, **(env or {})}, cwd=HERE.folder)
     need(done.returncode == 0, done.stdout[-3000:])
 
 
 # --- the fabric ---
 
-@check
+@check_alone
 def the_contract():
     contract()
 
 
-@check
+@check_alone
 def the_contract_when_agents_shape():
     for case in ("*cut*", "*loss*", "*latency*", "*doubled*", "*overtaken*", "*rate*", "*heal*"):
         contract(f"docker: {case}", env={"DLAB_SHAPING": "agent"})
@@ -87,18 +101,89 @@ def the_kernel_cuts_where_it_can():
 
 
 @check
-def labs_pass():
-    test_lab("echo")
-    test_lab("exactly-once", "calm", "loss", "crash")
-    test_lab("broadcast", "five-nodes", "loss")
-    test_lab("raft", "elect-again", "persist-all")
+def raft_kv_passes():
     test_lab("raft-kv", "partition", "crash", "sessions-in-snapshot")
 
 
 @check
-def a_wrong_node_fails():
-    done = dlab("test", "broadcast", "-t", "loss", "--fabric", "docker", "--", "python3", ROOT / "tests/wrong/broadcast/fire_and_forget.py")
-    need(done.returncode == 1 and "every node has every value" in done.stdout, done.stdout[-2000:])
+def raft_passes():
+    test_lab("raft", "elect-again", "persist-all")
+
+
+@check
+def broadcast_passes():
+    test_lab("broadcast", "five-nodes", "loss")
+
+
+@check
+def a_wrong_broadcast_fails():
+    wrong("broadcast", "fire_and_forget", "loss", "every node has every value")
+
+
+@check
+def exactly_once_passes():
+    test_lab("exactly-once", "calm", "loss", "crash")
+
+
+@check
+def echo_passes():
+    test_lab("echo")
+
+
+# --- raw sockets: the clients stand in a pod of their own ---
+
+@check
+def sockets_in_python_passes():
+    test_lab("sockets")
+
+
+@check
+def sockets_in_c_passes():
+    """Linked statically, as one would build it for any image."""
+    node = pathlib.Path(HERE.folder, "node")
+    made = call("cc", "-static", "-O2", "-o", node, *(ROOT / "solutions/sockets/c").glob("*.c"))
+    need(made.returncode == 0, made.stdout)
+    test_lab("sockets", node=node)
+
+
+@check
+def wrong_servers_fail():
+    wrong("sockets", "echoes_pieces", "byte-by-byte", "nothing comes back before the newline was sent")
+    wrong("sockets", "one_client_at_a_time", "many-clients", "clients do not wait for one another")
+    wrong("sockets", "dies_of_sigpipe", "reset", "a reset ends one connection, not the node")
+    wrong("sockets", "leaks_in_a_child", "no-leaks", "connections later it has [0-9]+ open")
+    wrong("sockets", "no_reuseaddr", "restart", "a node can restart on its port at once")
+    wrong("sockets", "ignores_sigterm", "sigterm", "still runs 5000 ms after SIGTERM")
+    wrong("sockets", "sigterm_status_1", "sigterm", "SIGTERM ends the node, with status 0")
+
+
+@check
+def the_clients_come_over_the_network():
+    """From an address of the run's network that is no node's; and the kernel has been told of long cuts."""
+    pathlib.Path(HERE.folder, "tell.py").write_text(TELLER)
+    done = dlab("test", "sockets", "-t", "sigterm", "--fabric", "docker", "--", "python3", f"{HERE.folder}/tell.py",
+                ROOT / "solutions/sockets/python/sockets.py")
+    seen = re.findall(r"peer (10\.199\.\d+\.\d+) me (10\.199\.\d+\.\d+) retries (\d+) rto (\S+)", logs(HERE.folder))
+    need(done.returncode == 0, done.stdout)
+    need(seen and seen[-1][0] != seen[-1][1] and seen[-1][0].rsplit(".", 1)[0] == seen[-1][1].rsplit(".", 1)[0], seen)
+    need(seen[-1][2] == "120" and seen[-1][3] in ("1000", "none"), seen)
+
+
+TELLER = """
+import sys, socket
+def read(name):
+    try:
+        return open("/proc/sys/net/ipv4/" + name).read().strip()
+    except OSError:
+        return "none"
+accept = socket.socket.accept
+def tell(self):
+    s, who = accept(self)
+    print("peer", who[0], "me", s.getsockname()[0], "retries", read("tcp_retries2"), "rto", read("tcp_rto_max_ms"), file=sys.stderr, flush=True)
+    return s, who
+socket.socket.accept = tell
+exec(open(sys.argv[1]).read())
+"""
 
 
 @check
@@ -132,7 +217,7 @@ def two_runs_at_once():
 def refused(done, sentence):
     need(done.returncode == 3, "status", done.returncode, done.stdout)
     need(re.search(sentence, done.stdout), "no", repr(sentence), "in", done.stdout)
-    need(left() == [0, 0, 0], "left behind:", left())
+    need(left(done.pid) == [0, 0, 0], "left behind:", left(done.pid))
 
 
 def try_echo(*words, env=None, **more):
@@ -155,9 +240,9 @@ def no_permission():
         raise Skip("only root can become another user, by setpriv")
     if os.access("/var/run/docker.sock", os.F_OK) and os.stat("/var/run/docker.sock").st_mode & 0o006:
         raise Skip("everybody may use this engine")
-    os.chmod(".", 0o777)
+    os.chmod(HERE.folder, 0o777)
     done = call("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", DLAB, "test", "echo", "-t", "one", "--fabric", "docker",
-                *solution("echo"), env={**ENV, "HOME": "/nonexistent"})
+                *solution("echo"), env={**ENV, "HOME": "/nonexistent"}, cwd=HERE.folder)
     if "dlab: " in done.stdout and "Permission denied" in done.stdout and "Docker" not in done.stdout:
         raise Skip("another user cannot reach this folder")
     refused(done, "you may not use the Docker engine at .*usermod -aG docker")
@@ -176,7 +261,7 @@ def a_folder_of_the_system():
     refused(done, "stand in a folder of your own, not in /usr")
 
 
-@check
+@check_alone
 def no_address_is_free():
     """Another network that overlaps all ranges that dlab tries."""
     made = docker("network", "create", "--subnet", "10.199.0.0/16", "dlab-test-wide")
@@ -243,14 +328,14 @@ def an_engine_that_stops():
         need(run.returncode == 3, run.returncode, out)
         need("Docker engine" in out, out)
     dlab("clean")
-    gone()
+    gone(run.pid)
 
 
 # --- nothing is left behind ---
 
 def start_run(env=None):
     run = subprocess.Popen([DLAB, "run", "-n", "3", "--fabric", "docker", "--", "python3", HOSTILE], env={**ENV, **(env or {})},
-                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=HERE.folder)
     run.stdin.write("n1 echo echo=up\n")
     run.stdin.flush()
     return run
@@ -263,10 +348,10 @@ def wait_up(run):
     raise AssertionError("the cluster did not come up")
 
 
-def gone():
+def gone(pid):
     end = time.monotonic() + SWEPT_LIMIT_S
-    while left() != [0, 0, 0]:
-        need(time.monotonic() < end, "after", SWEPT_LIMIT_S, "s there are still", left(), "containers, networks, volumes")
+    while left(pid) != [0, 0, 0]:
+        need(time.monotonic() < end, "after", SWEPT_LIMIT_S, "s there are still", left(pid), "containers, networks, volumes")
         time.sleep(0.2)
 
 
@@ -274,10 +359,10 @@ def gone():
 def a_killed_harness_leaves_nothing():
     run = start_run()
     wait_up(run)
-    need(left() == [6, 1, 3], left())
+    need(left(run.pid) == [6, 1, 3], left(run.pid))
     run.kill()
     run.wait()
-    gone()
+    gone(run.pid)
 
 
 def guard_of(pid):
@@ -287,7 +372,7 @@ def guard_of(pid):
     raise AssertionError("there is no guard")
 
 
-@check
+@check_alone
 def a_killed_guard_is_swept_up_after():
     for sweep in ("clean", "test"):
         run = start_run()
@@ -295,12 +380,12 @@ def a_killed_guard_is_swept_up_after():
         os.kill(guard_of(run.pid), signal.SIGKILL)
         run.kill()
         run.wait()
-        need(left() != [0, 0, 0])
+        need(left(run.pid) != [0, 0, 0])
         if sweep == "clean":
             need("container" in dlab("clean").stdout)
         else:
             need(try_echo().returncode == 0)
-        gone()
+        gone(run.pid)
 
 
 @check
@@ -308,10 +393,10 @@ def clean_leaves_living_runs_alone():
     run = start_run()
     wait_up(run)
     dlab("clean")
-    need(left() == [6, 1, 3], left())
+    need(left(run.pid) == [6, 1, 3], left(run.pid))
     out, _ = run.communicate("n2 echo echo=still\nquit\n", timeout=60)
     need("still" in out and run.returncode == 0, out)
-    gone()
+    gone(run.pid)
 
 
 @check
@@ -320,7 +405,7 @@ def ctrl_c_leaves_nothing():
     wait_up(run)
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
-    gone()
+    gone(run.pid)
 
 
 # --- hostile nodes: n1 attacks, n2 must be as before, and the host too ---
@@ -328,15 +413,19 @@ def ctrl_c_leaves_nothing():
 def play(script, **more):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        done = subprocess.run([DLAB, "run", "-n", "2", "--fabric", "docker", "--", "python3", HOSTILE], env={**ENV, "COLUMNS": "2000"},
-                              input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-                              cwd=folder, **more)
-        runs = sorted(pathlib.Path(folder, ".dlab/runs").glob("*.db"))
-        if runs:  # the rows on the screen are cut; the whole text is in the file
-            import sqlite3
-            with contextlib.closing(sqlite3.connect(runs[-1])) as db:
-                done.stdout += "".join(f"\n{kind} {src} {text}" for kind, src, text in db.execute("select kind, src, text from readable"))
+        done = call(DLAB, "run", "-n", "2", "--fabric", "docker", "--", "python3", HOSTILE, env={**ENV, "COLUMNS": "2000"}, said=script,
+                    limit=120, cwd=folder, **more)
+        done.stdout += logs(folder)  # the rows on the screen are cut
         return done
+
+
+def logs(folder):
+    """The events of the newest run: kind, node, text."""
+    runs = sorted(pathlib.Path(folder, ".dlab/runs").glob("*.db"))
+    if not runs:
+        return ""
+    with contextlib.closing(sqlite3.connect(runs[-1])) as db:
+        return "".join(f"\n{kind} {src} {text}" for kind, src, text in db.execute("select kind, src, text from readable"))
 
 
 def attack(how, **more):
@@ -345,7 +434,7 @@ def attack(how, **more):
     done = play(f"n1 attack how={how} {extra}\nn2 echo echo=alive\nquit\n")
     need(done.returncode == 0, done.stdout[-3000:])
     need(re.search(r'"echo_ok","echo":"alive"|"echo_ok", "echo": "alive"', done.stdout), done.stdout[-3000:])
-    gone()
+    gone(done.pid)
     said = re.findall(r'^reply n1 (\{.*attack_ok.*\})$', done.stdout, re.M)
     return json.loads(said[-1]) if said else None, done.stdout
 
@@ -416,11 +505,11 @@ def prepare():
     return engine
 
 
-def run_one(name, function):
+def run_one(name, function, _):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dlab-docker-") as folder:
         os.chmod(folder, 0o755)
-        os.chdir(folder)
+        HERE.folder = folder
         try:
             function()
             result, words = "ok", ""
@@ -428,8 +517,6 @@ def run_one(name, function):
             result, words = "skipped", f": {why}"
         except Exception:  # a check that breaks has failed
             result, words = "FAILED", "\n" + traceback.format_exc(limit=3)
-        finally:
-            os.chdir("/")
     print(f"  {result:<7} {name}{words}  {time.monotonic() - began:.1f} s", flush=True)
     return result
 
@@ -443,7 +530,12 @@ def main():
         print(f"0 passed, 0 failed, {len(chosen)} skipped")
         return 0
     try:
-        results = [run_one(*c) for c in chosen]
+        results = [run_one(*c) for c in chosen if c[2]]
+        with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            results += pool.map(lambda c: run_one(*c), [c for c in chosen if not c[2]])
+        if left() != [0, 0, 0]:
+            print(f"  FAILED  nothing is left: {left()} containers, networks, volumes")
+            results.append("FAILED")
     finally:
         engine.stop()
     print(f"{results.count('ok')} passed, {results.count('FAILED')} failed, {results.count('skipped')} skipped")
