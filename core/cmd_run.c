@@ -261,8 +261,8 @@ static int run(int argc, char **argv)
 		return cmd_usage(&cmd_run, "--at is for --from");
 	if (workspace_open(&w, &e) != 0)
 		return cmd_usage(&cmd_run, "%s", e.text);
-	char *runs = workspace_runs(&w, &e);
-	if (!runs)
+	char *runs = o.store ? NULL : workspace_runs(&w, &e);
+	if (!runs && !o.store)
 		rc = cmd_world(&e);
 	else
 		rc = o.from ? play_from(&o, &w, &words, runs) : play_new(&o, &w, &words, runs);

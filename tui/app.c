@@ -55,11 +55,22 @@ static char *new_store(struct app *a, struct err *e)
 	return path;
 }
 
+/* Of the arguments of `dlab run`: whether it will be on sim. */
+static bool is_sim(char *const *words)
+{
+	for (; *words && strcmp(*words, "--") != 0; words++)
+		if (strcmp(*words, "--fabric=sim") == 0 || strcmp(*words, "--from") == 0 ||
+			((strcmp(*words, "--fabric") == 0 || strcmp(*words, "-f") == 0) && words[1] && strcmp(words[1], "sim") == 0))
+			return true;
+	return false;
+}
+
 /* words: the arguments of `dlab run`, without its name. */
-static int go_live(struct app *a, struct dash *d, char *const *words, bool sim, int64_t t_ns, struct err *e)
+static int go_live(struct app *a, struct dash *d, char *const *words, const char *cwd, int64_t t_ns, struct err *e)
 {
 	static char dlab[] = "dlab", run[] = "run", store[] = "--store";
 	size_t n = 0;
+	bool sim = is_sim(words);
 	char *path = new_store(a, e);
 	if (!path)
 		return -1;
@@ -71,7 +82,7 @@ static int go_live(struct app *a, struct dash *d, char *const *words, bool sim, 
 	argv[2] = store;
 	argv[3] = path;
 	memcpy(argv + 4, words, n * sizeof *argv);
-	struct live *l = live_start(&(struct live_spec){ .argv = argv, .store = path, .sim = sim }, e);
+	struct live *l = live_start(&(struct live_spec){ .argv = argv, .cwd = cwd, .store = path, .sim = sim }, e);
 	int rc = l ? dash_open(d, path, e) : -1;
 	if (rc == 0) {
 		live_stop(a->live);
@@ -97,7 +108,7 @@ static int fork_run(void *ctx, struct dash *d, int64_t t_ns, struct err *e)
 	snprintf(seconds, sizeof seconds, "%.9f", (double)t_ns / 1e9);
 	char *words[] = { from, path, at, seconds, NULL };
 	enum view view = d->view;
-	int rc = go_live(ctx, d, words, true, t_ns, e);
+	int rc = go_live(ctx, d, words, NULL, t_ns, e);
 	if (rc == 0) {
 		d->view = view;
 		d->row = GRID_MAX;
@@ -403,16 +414,6 @@ static int wait_for_signals(struct err *e)
 	return fd >= 0 ? fd : err_errno(e, "cannot wait for signals");
 }
 
-/* Of the arguments of `dlab run`: whether it will be on sim. */
-static bool is_sim(char *const *words)
-{
-	for (; *words && strcmp(*words, "--") != 0; words++)
-		if (strcmp(*words, "--fabric=sim") == 0 || strcmp(*words, "--from") == 0 ||
-			((strcmp(*words, "--fabric") == 0 || strcmp(*words, "-f") == 0) && words[1] && strcmp(words[1], "sim") == 0))
-			return true;
-	return false;
-}
-
 static int show(const struct app_spec *spec, struct err *e)
 {
 	struct app a = { .signals = wait_for_signals(e) };
@@ -421,7 +422,12 @@ static int show(const struct app_spec *spec, struct err *e)
 	dash_init(&a.dash, rows_ascii());
 	a.dash.verbs = (struct verbs){ .ctx = &a, .open = open_run, .write = write_screen, .copy = copy,
 		.send = send_line, .fork = fork_run, .demo = demo_key };
-	int rc = spec->run ? dash_open(&a.dash, spec->run, e) : spec->live ? go_live(&a, &a.dash, spec->live, is_sim(spec->live), 0, e) : 0;
+	int rc = spec->run ? dash_open(&a.dash, spec->run, e) : 0;
+	if (rc == 0 && spec->live) {
+		char *home = spec->demo ? dlab_home(e) : NULL; /* on docker, the folder where it starts is what the nodes see */
+		rc = spec->demo && !home ? -1 : go_live(&a, &a.dash, spec->live, home, 0, e);
+		free(home);
+	}
 	if (rc == 0 && spec->view >= 0)
 		a.dash.view = (enum view)spec->view;
 	if (rc == 0 && a.dash.source) {

@@ -11,6 +11,7 @@
 #include "live.h"
 #include "rows.h"
 #include "text.h"
+#include "workspace.h"
 
 extern const struct command cmd_demo;
 
@@ -124,7 +125,8 @@ static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, s
 		argv[4 + i] = words[i];
 	int64_t began = clock_ns();
 	struct plain p = { .style = style_of(stdout), .step = -1 };
-	p.live = words && path ? live_start(&(struct live_spec){ .argv = argv, .store = path, .sim = sim }, e) : NULL;
+	char *home = dlab_home(e); /* on docker, the folder where it starts is what the nodes see */
+	p.live = words && path && home ? live_start(&(struct live_spec){ .argv = argv, .cwd = home, .store = path, .sim = sim }, e) : NULL;
 	p.source = p.live ? source_open(path, e) : NULL;
 	if (p.source) {
 		rows_init_with(&p.rows, source_lanes(p.source), &p.style, &(struct rows_plan){ .width = PLAIN_WIDTH, .last_seq = 9999 }, sent, p.source);
@@ -146,6 +148,7 @@ static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, s
 	demo_place_clear();
 	buf_done(&p.line);
 	demo_words_free(words);
+	free(home);
 	free(path);
 	return rc;
 }

@@ -37,7 +37,7 @@ static void run_child(const struct live_spec *spec, int in, int err, pid_t paren
 	dup2(in, STDIN_FILENO);
 	dup2(nothing, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
-	if (getppid() == parent)
+	if (getppid() == parent && (!spec->cwd || chdir(spec->cwd) == 0))
 		execv("/proc/self/exe", spec->argv);
 	_exit(127);
 }

@@ -9,7 +9,8 @@
 
 struct live_spec {
 	char *const *argv;  /* borrowed; the arguments of `dlab run`, ended by NULL */
-	const char *store;  /* borrowed; its run file, which is there after live_start */
+	const char *cwd;    /* borrowed; where it starts; NULL: here */
+	const char *store;  /* borrowed; absolute, or from cwd; its run file, which is there after live_start */
 	bool sim;
 };
 
