@@ -4,10 +4,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "style.h"
 
 /* Those of the screen are there when tui/ is (the Makefile says so): without it, the rest works. */
 #ifdef DLAB_TUI
@@ -85,8 +85,7 @@ static int alone(void)
 #ifdef DLAB_TUI
 	static char name[] = "open", option[] = "--home";
 	static char *home[] = { name, option, NULL };
-	const char *term = getenv("TERM");
-	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0)
+	if (isatty(STDIN_FILENO) && style_of(stdout).terminal)
 		return finish(cmd_open.run(2, home));
 #endif
 	cmd_print_all(stderr);

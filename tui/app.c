@@ -455,6 +455,12 @@ static int show(const struct app_spec *spec, struct err *e)
 	return rc;
 }
 
+bool app_can_draw(void)
+{
+	const char *term = getenv("TERM");
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
 /* The drawing is done by a child, so that somebody is left to put the terminal in order when it is killed. */
 int app_run(const struct app_spec *spec, struct err *e)
 {

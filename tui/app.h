@@ -5,6 +5,9 @@
 #include "dash.h"
 #include "demo.h"
 
+/* True when stdin and stdout are a terminal that more than lines can be drawn on. */
+bool app_can_draw(void);
+
 struct app_spec {
 	const char *run;       /* a run file to open; NULL: home */
 	int view;              /* enum view to begin with; -1: its own choice */

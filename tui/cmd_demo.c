@@ -67,11 +67,6 @@ static int send_line(void *ctx, const char *line)
 	return live_send(p->live, line, &ignored);
 }
 
-static const struct event *sent(void *ctx, const struct event *e)
-{
-	return source_sent(ctx, e);
-}
-
 static void print_rows(struct plain *p)
 {
 	for (; p->printed < source_count(p->source); p->printed++) {
@@ -129,7 +124,7 @@ static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, s
 	p.live = words && path && home ? live_start(&(struct live_spec){ .argv = argv, .cwd = home, .store = path, .sim = sim }, e) : NULL;
 	p.source = p.live ? source_open(path, e) : NULL;
 	if (p.source) {
-		rows_init_with(&p.rows, source_lanes(p.source), &p.style, &(struct rows_plan){ .width = PLAIN_WIDTH, .last_seq = 9999 }, sent, p.source);
+		rows_init_with(&p.rows, source_lanes(p.source), &p.style, &(struct rows_plan){ .width = PLAIN_WIDTH, .last_seq = 9999 }, source_sent_of, p.source);
 		demo_begin(&p.run, d, source_lanes(p.source), send_line, &p);
 		while (!live_over(p.live)) {
 			print_rows(&p);
@@ -191,12 +186,6 @@ static int all_notes(const struct demo *d)
 	return EXIT_PASSED;
 }
 
-static bool can_draw(void)
-{
-	const char *term = getenv("TERM");
-	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
-}
-
 static int run(int argc, char **argv)
 {
 	struct options o = { .fabric = "sim", .seed = 1 };
@@ -216,7 +205,7 @@ static int run(int argc, char **argv)
 		return cmd_usage(&cmd_demo, "there is no fabric \"%s\": sim, proc or docker", o.fabric);
 	if (o.notes)
 		return all_notes(d);
-	if (o.plain || !can_draw()) {
+	if (o.plain || !app_can_draw()) {
 		rc = play_plain(d, o.fabric, (uint64_t)o.seed, &e);
 	} else {
 		char **live = demo_words(d, o.fabric, (uint64_t)o.seed, &e);

@@ -55,12 +55,6 @@ static int take_option(void *ctx, const struct cmd_option *o, const char *value)
 	return 0;
 }
 
-static bool can_draw(void)
-{
-	const char *term = getenv("TERM");
-	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
-}
-
 static int run(int argc, char **argv)
 {
 	struct options o = { .view = -1, .w = 100, .h = 30 };
@@ -72,7 +66,7 @@ static int run(int argc, char **argv)
 		return rc < 0 ? EXIT_PASSED : rc;
 	if (words.n > 1 || (words.after && !o.live && !o.test))
 		return cmd_usage(&cmd_open, "one run at a time, please");
-	bool plain = o.plain || !can_draw();
+	bool plain = o.plain || !app_can_draw();
 	if (o.live || o.test) {
 		static char *nothing[] = { NULL };
 		char **after = words.after ? words.after : nothing;

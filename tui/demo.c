@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "canon.h"
 #include "proto.h"
 #include "workspace.h"
 
@@ -167,29 +168,19 @@ bool demo_plays(const struct demo_run *r)
 
 /* --- what the nodes tell --- */
 
-static struct slice member(struct slice object, const char *name)
-{
-	struct slice key, value, found = SLICE_NONE;
-	size_t pos = 0;
-	while (object.n && object.s[0] == '{' && json_member_next(object, &pos, &key, &value))
-		if (slice_is(key, name))
-			found = value;
-	return found;
-}
-
 static void note_state(struct demo_facts *f, int node, struct slice body)
 {
-	struct slice role = member(body, "role");
+	struct slice role = json_member(body, "role");
 	int64_t term;
 	f->leads[node] = slice_is(role, "\"leader\"");
 	f->follows[node] = slice_is(role, "\"follower\"");
-	if (slice_int(member(body, "term"), &term))
+	if (slice_int(json_member(body, "term"), &term))
 		f->term[node] = term;
 }
 
 static void note_apply(struct demo_facts *f, int node, struct slice body)
 {
-	struct slice command = member(body, "command");
+	struct slice command = json_member(body, "command");
 	size_t n = strlen(f->applied[node]);
 	if (command.n > 2 && command.s[0] == '"' && n + command.n < DEMO_APPLIED_MAX)
 		snprintf(f->applied[node] + n, DEMO_APPLIED_MAX - n, " %.*s", (int)command.n - 2, command.s + 1);
@@ -223,11 +214,11 @@ static void note(struct demo_run *r, struct source *s, const struct event *e)
 			f->up[e->src] = f->leads[e->src] = f->follows[e->src] = false;
 		break;
 	case EVENT_STATE:
-		if (node)
+		if (node && json_valid(e->text, NULL))
 			note_state(f, e->src, e->text);
 		break;
 	case EVENT_APPLY:
-		if (node)
+		if (node && json_valid(e->text, NULL))
 			note_apply(f, e->src, e->text);
 		break;
 	case EVENT_REPLY: note_reply(f, s, e); break;

@@ -9,11 +9,6 @@
 
 enum { LOOK_MS = 100 };
 
-static const struct event *sent(void *ctx, const struct event *e)
-{
-	return source_sent(ctx, e);
-}
-
 static void print_verdict(struct source *s)
 {
 	static const struct { const char *name, *key; } fields[] = { { "verdict", STORE_VERDICT }, { "rule", STORE_RULE },
@@ -37,7 +32,7 @@ int plain_run(const char *path, struct err *e)
 	struct style style = style_of(stdout);
 	struct rows rows;
 	struct buf line = BUF_EMPTY;
-	rows_init_with(&rows, source_lanes(s), &style, &(struct rows_plan){ .width = 200, .last_seq = 9999 }, sent, s);
+	rows_init_with(&rows, source_lanes(s), &style, &(struct rows_plan){ .width = 200, .last_seq = 9999 }, source_sent_of, s);
 	for (uint64_t q = 1;; q++) {
 		while (q > source_count(s) && !source_finished(s) && !ferror(stdout)) {
 			fflush(stdout);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "check_linear.h"
+#include "canon.h"
 #include "proto.h"
 
 enum { STATES_MAX = 50000, BYTES_MAX = 32 << 20, SAME_LOOK_BACK = 400 };
@@ -18,16 +19,6 @@ struct gathering {
 	size_t *of;    /* by the survey's operation: which of op[]; SIZE_MAX: none */
 };
 
-static struct slice member(struct slice object, const char *name)
-{
-	struct slice key, value, found = SLICE_NONE;
-	size_t pos = 0;
-	while (json_member_next(object, &pos, &key, &value))
-		if (slice_is(key, name))
-			found = value;
-	return found;
-}
-
 static bool is_object(struct slice s)
 {
 	return s.n && s.s[0] == '{' && json_valid(s, NULL);
@@ -36,15 +27,15 @@ static bool is_object(struct slice s)
 static bool read_request(struct lin_op *op, struct slice body)
 {
 	static const struct { const char *type; int f; } types[] = { { "\"read\"", LIN_READ }, { "\"write\"", LIN_WRITE }, { "\"cas\"", LIN_CAS } };
-	struct slice type = is_object(body) ? member(body, "type") : SLICE_NONE;
+	struct slice type = is_object(body) ? json_member(body, "type") : SLICE_NONE;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (slice_is(type, types[i].type)) {
 			op->f = types[i].f;
-			bool good = slice_int(member(body, "key"), &op->key);
+			bool good = slice_int(json_member(body, "key"), &op->key);
 			if (op->f == LIN_WRITE)
-				good &= slice_int(member(body, "value"), &op->value);
+				good &= slice_int(json_member(body, "value"), &op->value);
 			if (op->f == LIN_CAS)
-				good &= slice_int(member(body, "from"), &op->from) && slice_int(member(body, "to"), &op->value);
+				good &= slice_int(json_member(body, "from"), &op->from) && slice_int(json_member(body, "to"), &op->value);
 			return good;
 		}
 	return false;
@@ -58,11 +49,11 @@ static enum outcome read_answer(struct lin_op *op, struct slice body)
 	int64_t code;
 	if (!is_object(body))
 		return PERHAPS;
-	if (!slice_is(member(body, "type"), "\"error\"")) {
+	if (!slice_is(json_member(body, "type"), "\"error\"")) {
 		op->result = 1;
-		return op->f != LIN_READ || slice_int(member(body, "value"), &op->result) ? DONE : PERHAPS;
+		return op->f != LIN_READ || slice_int(json_member(body, "value"), &op->result) ? DONE : PERHAPS;
 	}
-	if (!slice_int(member(body, "code"), &code))
+	if (!slice_int(json_member(body, "code"), &code))
 		return PERHAPS;
 	op->result = op->f == LIN_READ ? LIN_NIL : 0;
 	if ((op->f == LIN_READ && code == ERROR_NO_KEY) || (op->f == LIN_CAS && (code == ERROR_PRECONDITION || code == ERROR_NO_KEY)))
@@ -85,7 +76,7 @@ static bool gather_one(struct gathering *g, const struct operation *from, size_t
 	struct lin_op op = { .call = from->call, .ret = LIN_MAYBE, .client = from->client };
 	if (!call || !read_request(&op, call->text))
 		return false;
-	struct slice session = member(call->text, "session"), seq = member(call->text, "seq");
+	struct slice session = json_member(call->text, "session"), seq = json_member(call->text, "seq");
 	size_t i = same_as(g, session, seq);
 	if (i == g->n) {
 		g->op[i] = op;

@@ -172,6 +172,11 @@ const struct event *source_sent(struct source *s, const struct event *e)
 	return sent && sent->msg == e->msg ? sent : NULL;
 }
 
+const struct event *source_sent_of(void *source, const struct event *e)
+{
+	return source_sent(source, e);
+}
+
 struct slice source_body(struct source *s, const struct event *e)
 {
 	if (e->text.n)

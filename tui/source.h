@@ -26,6 +26,8 @@ int64_t source_end_ns(struct source *); /* time of the last event */
 const struct event *source_at(struct source *, uint64_t seq);
 /* The SEND, CALL or REPLY that a RECV or DROP ends; NULL for others. */
 const struct event *source_sent(struct source *, const struct event *);
+/* The same, as rows.h asks for it: ctx is the source. */
+const struct event *source_sent_of(void *source, const struct event *);
 /* The body that an event is about: its own text, or that of its message. */
 struct slice source_body(struct source *, const struct event *);
 /* The last event that is not later than t; 0 when none is. */

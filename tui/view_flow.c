@@ -66,17 +66,12 @@ static void choose(struct dash *d, struct window *w, int h)
 		d->row = w->chosen;
 }
 
-static const struct event *sent(void *ctx, const struct event *e)
-{
-	return source_sent(ctx, e);
-}
-
 static void start_rows(struct dash *d, struct rows *rows, const struct style *style, int width, uint64_t first)
 {
 	struct rows_plan plan = { .width = width, .columns = true, .clients = d->survey.clients, .services = d->survey.services,
 		.last_seq = source_count(d->source), .last_ns = dash_end_ns(d) };
 	struct moment m;
-	rows_init_with(rows, source_lanes(d->source), style, &plan, sent, d->source);
+	rows_init_with(rows, source_lanes(d->source), style, &plan, source_sent_of, d->source);
 	rows->ascii = d->ascii;
 	survey_moment(&d->survey, d->source, first > 1 ? first - 1 : 0, &m);
 	for (int n = 0; n < rows->lanes->nodes; n++)
