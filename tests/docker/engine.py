@@ -39,7 +39,7 @@ class Engine:
 
     def __init__(self):
         self.process = None
-        self.missing = self.start() or self.need_base()
+        self.missing = self.start() or self.need_base() or self.need_containers()
 
     def start(self):
         if docker("info").returncode == 0 and "Server Version" in docker("info").stdout:
@@ -68,13 +68,19 @@ class Engine:
         if os.geteuid() != 0 or not shutil.which("debootstrap"):
             return f"the image {BASE} cannot be pulled, and only root, with debootstrap installed, can make it"
         with tempfile.TemporaryDirectory(prefix="dlab-base-") as folder:
-            made = call("debootstrap", "--variant=minbase", "--include=iproute2,nftables,python3", "bookworm", folder, limit=BUILD_LIMIT_S)
+            made = call("debootstrap", "--variant=minbase", "--include=iproute2,iptables,nftables,python3", "bookworm", folder, limit=BUILD_LIMIT_S)
             if made.returncode != 0:
                 return f"debootstrap cannot make {BASE}: {made.stdout.strip().splitlines()[-1:]}"
             for package in pathlib.Path(folder, "var/cache/apt/archives").glob("*.deb"):
                 package.unlink()
             made = call("sh", "-c", f"tar -C {folder} -c . | docker import - {BASE}", limit=BUILD_LIMIT_S)
             return None if made.returncode == 0 else f"{BASE} cannot be imported: {made.stdout[-300:]}"
+
+    @staticmethod
+    def need_containers():
+        """An engine may come up where its containers do not: without the rights for their file systems, or for their network."""
+        tried = docker("run", "--rm", BASE, "true")
+        return None if tried.returncode == 0 else f"no container runs here: {tried.stdout.strip()[-300:]}"
 
     @staticmethod
     def missing_image(name):
