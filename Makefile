@@ -124,7 +124,7 @@ test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers
 
 .PHONY: test-docker test-docker-netem
 NETEM_NODES = broadcast raft sockets
-test-docker: deps-docker ## the docker fabric with real containers (it starts an engine where none runs; four minutes)
+test-docker: deps-docker ## the docker fabric with real containers (it starts an engine where none runs; three minutes)
 	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent
 	@BUILD=$(BUILD) python3 tests/docker/run.py
 

@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 
-from engine import Engine, call, docker, left
+from engine import Engine, SmallEngine, call, docker, left
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
@@ -294,6 +294,36 @@ def some_addresses_are_taken():
         need(try_echo().returncode == 0)
     finally:
         docker("network", "rm", "dlab-test-half")
+
+
+FULL_BUT = (0, 40 << 10, 80 << 10, 160 << 10)
+
+
+@check_alone
+def a_full_disk():
+    """A second engine, whose disk is full, or all but full, when a cluster is to be made: it ends here and there. (The image is no
+    true one: where there is room enough, its program is not found.)"""
+    with tempfile.TemporaryDirectory(prefix="dlab-small-") as folder:
+        engine = SmallEngine(folder, 64)
+        try:
+            if engine.missing:
+                raise Skip(engine.missing)
+            version = re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M).group(1)
+            made = call("sh", "-c", f"tar -C {BUILD}/docker -c dlab-agent | docker -H {engine.host} import - dlab-agent:{version}")
+            need(made.returncode == 0, made.stdout)
+            ended_at = set()
+            for room in FULL_BUT:
+                ballast = engine.fill(room)
+                done = try_echo(env={"DOCKER_HOST": engine.host})
+                need(done.returncode == 3, "with", room, "bytes: status", done.returncode, done.stdout)
+                said = re.findall("^ *error +(.*)$", done.stdout, re.M)
+                need(len(said) == 1, "with", room, "bytes:", done.stdout)
+                ended_at.update(re.findall("(.*): the disk of the Docker engine at .*engine.sock is full: ", said[0]))
+                need(left(done.pid, engine.host) == [0, 0, 0], "left behind:", left(done.pid, engine.host))
+                ballast.unlink()
+            need("cannot make a network" in ended_at and len(ended_at) > 1, "it was told that the disk is full of", ended_at)
+        finally:
+            engine.stop()
 
 
 class Relay:
