@@ -123,12 +123,13 @@ test-all: deps-all ## what `make test` leaves out: sanitizers, valgrind, fuzzers
 	@BUILD=$(BUILD) python3 tests/suites.py all
 
 .PHONY: test-docker test-docker-netem
-test-docker: deps-docker ## the docker fabric with real containers (it starts an engine where none runs; four minutes)
+NETEM_NODES = broadcast raft sockets
+test-docker: deps-docker ## the docker fabric with real containers (it starts an engine where none runs; three minutes)
 	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent
 	@BUILD=$(BUILD) python3 tests/docker/run.py
 
 test-docker-netem: deps-docker ## the same links by a kernel with netem, in a small virtual machine (skipped where its tool is missing)
-	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent $(BUILD)/tests/bench/node_broadcast $(BUILD)/tests/bench/node_raft
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent $(NETEM_NODES:%=$(BUILD)/tests/bench/node_%)
 	@BUILD=$(BUILD) python3 tests/docker/netem.py
 
 unit: programs ## the unit tests alone
@@ -164,6 +165,7 @@ $(BUILD)/tests/bench/copy_node: tests/bench/copy_node.c
 $(BUILD)/tests/bench/node_echo: $(wildcard solutions/echo/c/*)
 $(BUILD)/tests/bench/node_broadcast: $(wildcard solutions/broadcast/c/*)
 $(BUILD)/tests/bench/node_raft: $(wildcard solutions/raft/c/*)
+$(BUILD)/tests/bench/node_sockets: $(wildcard solutions/sockets/c/*)
 $(BUILD)/tests/bench/node_%: core/sdk/c/dlab.h
 	@mkdir -p $(@D)
 	$(call say,CC,solutions/$*/c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ solutions/$*/c/*.c -lm

@@ -253,7 +253,7 @@ static void check_shaping(struct checkup *c, struct docker *d)
 		return;
 	}
 	shape_print_status(&b, &s);
-	REPORT(c, s.nft && s.netem ? GOOD : WEAK, "shaping", s.netem ? "the agents cut instead: load nf_tables (`modprobe nf_tables`)" :
+	REPORT(c, shape_cut_tool(&s) && s.netem ? GOOD : WEAK, "shaping", s.netem ? "the agents cut instead: load nf_tables (`modprobe nf_tables`)" :
 		"the agents delay instead; for netem, a kernel with sch_netem (`modprobe sch_netem`)", "%s", buf_cstr(&b));
 	buf_done(&b);
 }

@@ -210,7 +210,10 @@ int docker_check(const struct docker_call *call, struct err *e)
 	struct err ignored;
 	json_t *doc = json_read(buf_as_slice(&call->reply), &ignored);
 	const char *said = json_get_string(doc, "message", NULL);
-	if (said)
+	if (said && strcasestr(said, "no space left on device"))
+		err_set(e, "the disk of the Docker engine at %s is full: `docker system df` says what uses it, `docker system prune` removes what "
+			"is not needed (%.500s)", call->docker->socket, said);
+	else if (said)
 		err_set(e, "the Docker engine refuses: %.900s", said);
 	else
 		err_set(e, "the Docker engine answers %s with status %ld", call->what, call->status);

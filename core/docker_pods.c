@@ -102,6 +102,12 @@ static json_t *host_config(int memory_mb, int processes, json_t *mounts)
 
 /* --- the agent's container --- */
 
+/* For nft and tc the first would do; iptables wants a raw socket to speak to the kernel. */
+static void add_rights(json_t *host)
+{
+	json_object_set_new(host, "CapAdd", json_pack("[s, s]", "NET_ADMIN", "NET_RAW"));
+}
+
 static void print_addresses(struct buf *b, const struct pods *p)
 {
 	for (int i = 0; i < p->count; i++)
@@ -143,7 +149,7 @@ static json_t *agent_body(const struct pods *p, int node)
 	json_t *host = host_config(AGENT_MEMORY_MB, POD_PROCESSES, mounts);
 	if (p->port)
 		json_object_set_new(host, "Sysctls", tcp_settings());
-	json_object_set_new(host, "CapAdd", json_pack("[s]", "NET_ADMIN"));
+	add_rights(host);
 	json_object_set_new(host, "AutoRemove", json_true());
 	json_object_set_new(host, "CpuShares", json_integer(4096)); /* a busy node must not slow its network */
 	json_object_set_new(host, "NetworkMode", json_string(p->run));
@@ -499,7 +505,7 @@ void pods_close(struct pods *p)
 static json_t *probe_body(void)
 {
 	json_t *host = host_config(AGENT_MEMORY_MB, POD_PROCESSES, json_array());
-	json_object_set_new(host, "CapAdd", json_pack("[s]", "NET_ADMIN"));
+	add_rights(host);
 	json_object_set_new(host, "AutoRemove", json_true());
 	json_object_set_new(host, "NetworkMode", json_string("none"));
 	return json_pack("{s:s, s:[s], s:b, s:b, s:b, s:b, s:o, s:o}", "Image", pods_agent_image(), "Cmd", "probe", "AttachStdout", 1,
@@ -538,8 +544,10 @@ int pods_probe(struct docker *d, struct shaping *s, struct err *e)
 	*s = (struct shaping){ 0 };
 	if (said.n) {
 		s->nft = memmem(said.s, said.n, "nft 0", 5);
+		s->iptables = !s->nft && memmem(said.s, said.n, "iptables 0", 10);
 		s->netem = memmem(said.s, said.n, "netem 0", 7);
 		s->netem_doubles = memmem(said.s, said.n, "doubles 0", 9);
+		s->htb = !s->netem && memmem(said.s, said.n, "htb 0", 5);
 	}
 	buf_done(&said);
 	return rc;

@@ -53,7 +53,7 @@ struct docker_node {
 	size_t out_at;
 	struct wires wires;
 	struct shape shape;
-	struct buf nft;           /* the script that is in force */
+	struct buf cuts;          /* the scripts that are in force */
 	struct buf tc;
 	struct docker_call start; /* of its container */
 	bool hello, here, up, starting, killed;
@@ -539,10 +539,22 @@ static void base_to_agent(struct fabric *f, int node)
 	}
 }
 
+/* As it would be typed; the script is what it reads. */
+static const char *prompt_of(const char *tool)
+{
+	static const struct { const char *tool, *prompt; } prompts[] = {
+		{ "nft", "nft -f -  " }, { "iptables", "iptables-legacy-restore --noflush  " }, { "tc", "tc -batch -  " },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(prompts); i++)
+		if (strcmp(tool, prompts[i].tool) == 0)
+			return prompts[i].prompt;
+	return "";
+}
+
 static void run_if_changed(struct fabric *f, int node, const char *tool, struct buf *old, struct buf *now)
 {
 	if (!slice_eq(buf_as_slice(old), buf_as_slice(now))) {
-		log_command(f, node, strcmp(tool, "nft") == 0 ? "nft -f -  " : "tc -batch -  ", buf_as_slice(now));
+		log_command(f, node, prompt_of(tool), buf_as_slice(now));
 		ask_tool(f, node, tool, buf_as_slice(now));
 	}
 	buf_done(old);
@@ -553,11 +565,12 @@ static void run_if_changed(struct fabric *f, int node, const char *tool, struct 
 static void shape_node(struct fabric *f, int node)
 {
 	struct docker_node *n = &f->node[node];
-	struct buf nft = BUF_EMPTY, tc = BUF_EMPTY;
-	if (f->shaping.nft && (shape_print_nft(&nft, &n->shape, &f->shaping, f->router.link) || n->nft.n))
-		run_if_changed(f, node, "nft", &n->nft, &nft);
+	struct buf cuts = BUF_EMPTY, tc = BUF_EMPTY;
+	const char *tool = shape_cut_tool(&f->shaping);
+	if (tool && (shape_print_cuts(&cuts, &n->shape, &f->shaping, f->router.link) || n->cuts.n))
+		run_if_changed(f, node, tool, &n->cuts, &cuts);
 	else
-		buf_done(&nft);
+		buf_done(&cuts);
 	shape_print_tc(&tc, &n->shape, &f->shaping, f->router.link);
 	run_if_changed(f, node, "tc", &n->tc, &tc);
 }
@@ -582,30 +595,52 @@ static bool probe(struct fabric *f, const char *tool, struct slice script, struc
 	return wait_answers(f, e) == 0 && f->tool_status == 0;
 }
 
+/* DLAB_SHAPING, for tests: what of the machine may be used ("nft,htb"; "agent": nothing); else all that there is. */
+static bool may_use(const char *what)
+{
+	const char *list = getenv("DLAB_SHAPING");
+	return !list || !*list || strstr(list, what);
+}
+
+/* The first pod's base rules are the probe, and stay. */
+static bool probe_firewall(struct fabric *f, struct err *e)
+{
+	struct buf base = BUF_EMPTY;
+	const char *tool = shape_cut_tool(&f->shaping);
+	shape_print_base(&base, &f->node[0].shape, &f->shaping);
+	bool works = may_use(tool) && probe(f, tool, buf_as_slice(&base), e);
+	for (int i = 0; i < f->pods.count && works; i++) {
+		log_command(f, i, prompt_of(tool), buf_as_slice(&base));
+		if (i > 0)
+			ask_tool(f, i, tool, buf_as_slice(&base));
+	}
+	buf_done(&base);
+	return works;
+}
+
+/* A probe that fails half-way may leave its root. */
+static bool probe_tc(struct fabric *f, const char *what, const char *script, struct err *e)
+{
+	bool works = may_use(what) && probe(f, "tc", slice_of(script), e);
+	if (!works && may_use(what))
+		probe(f, "tc", SLICE("qdisc del dev lo root\n"), e);
+	return works;
+}
+
 static int probe_all(struct fabric *f, struct err *e)
 {
-	const char *only = getenv("DLAB_SHAPING"); /* for tests: "agent", "nft"; else all that there is */
+	struct shaping *s = &f->shaping;
 	struct err tool;
-	struct buf base = BUF_EMPTY;
 	for (int i = 0; i < f->pods.count; i++)
 		f->node[i].shape = (struct shape){ .lanes = f->cluster.lanes, .address = (const char (*)[16])f->pods.address,
 			.pods = f->pods.count, .me = i, .clients.mean_ns = f->cluster.network.mean_ns };
-	shape_print_base(&base, &f->node[0].shape);
-	f->shaping.nft = probe(f, "nft", buf_as_slice(&base), &tool);
-	for (int i = 0; i < f->pods.count && f->shaping.nft; i++) {
-		log_command(f, i, "nft -f -  ", buf_as_slice(&base));
-		if (i > 0)
-			ask_tool(f, i, "nft", buf_as_slice(&base));
-	}
-	buf_done(&base);
-	if (only && !*only)
-		only = NULL;
-	f->shaping.netem = !only && probe(f, "tc", slice_of(shape_probe_netem()), &tool);
-	f->shaping.netem_doubles = f->shaping.netem && probe(f, "tc", slice_of(shape_probe_doubles()), &tool);
-	if (!f->shaping.netem_doubles) /* what a probe that failed half-way has left */
-		probe(f, "tc", SLICE("qdisc del dev lo root\n"), &tool);
-	if (only && strcmp(only, "agent") == 0)
-		f->shaping.nft = false;
+	s->nft = true;
+	s->nft = probe_firewall(f, &tool);
+	s->iptables = !s->nft;
+	s->iptables = s->iptables && probe_firewall(f, &tool);
+	s->netem = probe_tc(f, "netem", shape_probe_netem(), &tool);
+	s->netem_doubles = s->netem && probe_tc(f, "netem", shape_probe_doubles(), &tool);
+	s->htb = !s->netem && probe_tc(f, "htb", shape_probe_htb(), &tool);
 	return wait_answers(f, e);
 }
 
@@ -648,7 +683,7 @@ static void docker_fabric_close(struct fabric *f)
 			docker_call_done(&n->start);
 		buf_done(&n->frames);
 		buf_done(&n->out);
-		buf_done(&n->nft);
+		buf_done(&n->cuts);
 		buf_done(&n->tc);
 		free(n->lines.s);
 		wires_done(&n->wires);

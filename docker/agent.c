@@ -305,9 +305,12 @@ static int probe_main(void)
 	struct tool t;
 	tool_init(&t);
 	printf("nft %d\n", try_script(&t, "nft", "table inet dlab { chain in { type filter hook input priority 0; }\n}\ndelete table inet dlab"));
+	printf("iptables %d\n", try_script(&t, "iptables", "*filter\n:DLAB_IN - [0:0]\nCOMMIT"));
 	printf("netem %d\n", try_script(&t, "tc", shape_probe_netem()));
 	try_script(&t, "tc", "qdisc del dev lo root");
 	printf("doubles %d\n", try_script(&t, "tc", shape_probe_doubles()));
+	try_script(&t, "tc", "qdisc del dev lo root");
+	printf("htb %d\n", try_script(&t, "tc", shape_probe_htb()));
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 

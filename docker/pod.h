@@ -17,7 +17,7 @@
  *   signal N            send the node a signal
  *   line LINE           give the node this line
  *   fault TEXT          (fault.h) the agent itself shapes so: loss, latency, ... of what it sends, cuts of what it gets
- *   run ID TOOL SCRIPT  nft or tc, which reads SCRIPT; its newlines are written as POD_NEWLINE
+ *   run ID TOOL SCRIPT  nft, iptables or tc, which reads SCRIPT; its newlines are written as POD_NEWLINE
  *   sync ID             answer with ran ID 0: what was said before is done
  * and the agent answers on its stdout, each line with the time (ns of the same clock) as its second word:
  *   hello T BOOT        it is up; the machine's boot id

@@ -18,6 +18,7 @@ enum { SAID_MAX = 8192, STATUS_NOT_STARTED = 127 };
 void tool_init(struct tool *t)
 {
 	*t = (struct tool){ .out = -1 };
+	setenv("XTABLES_LOCKFILE", "/dev/shm/xtables.lock", 1); /* iptables' own place cannot be written here */
 }
 
 static int script_file(const char *script)
@@ -31,12 +32,20 @@ static int script_file(const char *script)
 	return -1;
 }
 
-/* Only these two, and with these arguments. */
+/* Only these, and with these arguments. Of iptables, the one that does without the kernel's nf_tables. */
 static char *const *arguments(const char *name)
 {
-	static char nft[] = "nft", tc[] = "tc", file[] = "-f", batch[] = "-batch", in[] = "-";
-	static char *const of_nft[] = { nft, file, in, NULL }, *const of_tc[] = { tc, batch, in, NULL };
-	return strcmp(name, "nft") == 0 ? of_nft : strcmp(name, "tc") == 0 ? of_tc : NULL;
+	static char nft[] = "nft", tc[] = "tc", iptables[] = "iptables-legacy-restore", file[] = "-f", batch[] = "-batch", in[] = "-",
+		keep[] = "--noflush";
+	static char *const of_nft[] = { nft, file, in, NULL }, *const of_tc[] = { tc, batch, in, NULL },
+		*const of_iptables[] = { iptables, keep, NULL };
+	static const struct { const char *name; char *const *argv; } tools[] = {
+		{ "nft", of_nft }, { "iptables", of_iptables }, { "tc", of_tc },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(tools); i++)
+		if (strcmp(name, tools[i].name) == 0)
+			return tools[i].argv;
+	return NULL;
 }
 
 static int spawn(struct tool *t, const struct tool_job *job, int script, int out)

@@ -1,4 +1,4 @@
-/* tool.h - runs nft and tc, one at a time, in the order in which they were asked for. */
+/* tool.h - runs nft, iptables and tc, one at a time, in the order in which they were asked for. */
 #ifndef DLAB_TOOL_H
 #define DLAB_TOOL_H
 

@@ -125,6 +125,9 @@ static void test_errors_are_told(void **state)
 	open_engine(&n, "1.41");
 	assert_int_equal(docker_do(n.docker, "GET", NULL, &reply, &e, "/refuse"), -1);
 	expect_text(&e, "refuses: Conflict: that name is in use");
+	assert_int_equal(docker_do(n.docker, "POST", NULL, NULL, &e, "/full"), -1);
+	expect_text(&e, "the disk of the Docker engine at engine-");
+	expect_text(&e, "is full: ");
 	assert_int_equal(docker_do(n.docker, "GET", NULL, &reply, &e, "/odd"), -1);
 	expect_text(&e, "GET /odd with status 500");
 	assert_int_equal(docker_do(n.docker, "GET", NULL, &reply, &e, "/cut"), -1);

@@ -1,4 +1,5 @@
 """A Docker engine for the tests: the one that runs, or one that this starts; and the images that they need."""
+import contextlib
 import os
 import pathlib
 import select
@@ -39,22 +40,25 @@ class Engine:
 
     def __init__(self):
         self.process = None
-        self.missing = self.start() or self.need_base()
+        self.missing = self.start() or self.need_base() or self.need_containers()
 
     def start(self):
         if docker("info").returncode == 0 and "Server Version" in docker("info").stdout:
             return None
         if os.geteuid() != 0 or not shutil.which("dockerd"):
             return "no Docker engine answers, and only root, with docker.io installed, can start one"
+        return self.start_daemon()
+
+    def start_daemon(self, *options, host=None, wrapper=()):
         log = tempfile.TemporaryFile()
         with tempfile.TemporaryDirectory(prefix="dlab-engine-") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(f"{folder}/ready")
-            self.process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            self.process = subprocess.Popen([*wrapper, "dockerd", *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
                                             env={**os.environ, "NOTIFY_SOCKET": f"{folder}/ready"})
             ended = os.pidfd_open(self.process.pid)
             heard, _, _ = select.select([ready, ended], [], [], START_LIMIT_S)  # it says READY=1, as to systemd (sd_notify(3)), or ends
             os.close(ended)
-        if ready in heard and "Server Version" in docker("info").stdout:
+        if ready in heard and "Server Version" in docker(*(["-H", host] if host else []), "info").stdout:
             return None
         log.seek(0)
         words = log.read().decode(errors="replace").strip().splitlines()[-1:]
@@ -68,13 +72,19 @@ class Engine:
         if os.geteuid() != 0 or not shutil.which("debootstrap"):
             return f"the image {BASE} cannot be pulled, and only root, with debootstrap installed, can make it"
         with tempfile.TemporaryDirectory(prefix="dlab-base-") as folder:
-            made = call("debootstrap", "--variant=minbase", "--include=iproute2,nftables,python3", "bookworm", folder, limit=BUILD_LIMIT_S)
+            made = call("debootstrap", "--variant=minbase", "--include=iproute2,iptables,nftables,python3", "bookworm", folder, limit=BUILD_LIMIT_S)
             if made.returncode != 0:
                 return f"debootstrap cannot make {BASE}: {made.stdout.strip().splitlines()[-1:]}"
             for package in pathlib.Path(folder, "var/cache/apt/archives").glob("*.deb"):
                 package.unlink()
             made = call("sh", "-c", f"tar -C {folder} -c . | docker import - {BASE}", limit=BUILD_LIMIT_S)
             return None if made.returncode == 0 else f"{BASE} cannot be imported: {made.stdout[-300:]}"
+
+    @staticmethod
+    def need_containers():
+        """An engine may come up where its containers do not: without the rights for their file systems, or for their network."""
+        tried = docker("run", "--rm", BASE, "true")
+        return None if tried.returncode == 0 else f"no container runs here: {tried.stdout.strip()[-300:]}"
 
     @staticmethod
     def missing_image(name):
@@ -91,10 +101,39 @@ class Engine:
         self.process = None
 
 
-def left(pid=None):
+class SmallEngine(Engine):
+    """A second one, all of whose files stand in a small file system in memory. It has a network of its own: in ours it would
+    take away the first one's bridge."""
+
+    def __init__(self, folder, megabytes):
+        self.process, self.folder, self.host = None, folder, f"unix://{folder}/engine.sock"
+        self.disk = pathlib.Path(folder, "disk")
+        self.disk.mkdir()
+        self.mounted = call("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "dlab-test", self.disk).returncode == 0
+        self.missing = "no small file system can be mounted" if not self.mounted else self.start_daemon(
+            "-H", self.host, "--data-root", f"{self.disk}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid",
+            "--bridge", "none", "--iptables=false", host=self.host, wrapper=("unshare", "--net"))
+
+    def fill(self, room):
+        """But for some bytes. Returns what must be removed to have room again."""
+        path = self.disk / "ballast"
+        with open(path, "wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while True:
+                ballast.write(b"x" * 4096)
+        os.truncate(path, path.stat().st_size - room)
+        return path
+
+    def stop(self):
+        super().stop()
+        if self.mounted:
+            call("umount", "-l", self.disk)
+
+
+def left(pid=None, host=None):
     """What there is of one dlab process, or of all: containers, networks, volumes."""
+    where = ["-H", host] if host else []
     def count(*words):
-        done = docker(*words, "--filter", "label=org.dlab.owner", "--format", '{{.Label "org.dlab.owner"}}')
+        done = docker(*where, *words, "--filter", "label=org.dlab.owner", "--format", '{{.Label "org.dlab.owner"}}')
         if done.returncode != 0:
             raise AssertionError(done.stdout)
         owners = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]

@@ -18,7 +18,8 @@ BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 MODULES = ("json", "dataclasses.py")
 LIMIT_S = 900
 CASES = ["*latency_is_one_way", "*loss_is_as_asked", "*doubled", "*overtaken", "*rate*", "*cut*", "*heal*"]
-LABS = [("broadcast", "loss"), ("raft", "log-follower")]
+LABS = [("broadcast", "loss"), ("raft", "log-follower"), ("sockets", "two-in-one"), ("sockets", "half-close")]
+BROKEN_MACHINE = 125  # the tool's status when the machine itself failed
 COUNT = len(CASES) + len(LABS) + 1
 
 INSIDE = r"""
@@ -38,7 +39,7 @@ $dlab doctor | grep shaping
 
 def stage(folder):
     """What the machine needs, and no more: the whole of it is copied."""
-    for path in ("dlab", "tests/test_contract", "docker/dlab-agent", "tests/bench/node_broadcast", "tests/bench/node_raft"):
+    for path in ("dlab", "tests/test_contract", "docker/dlab-agent", *(f"tests/bench/node_{lab}" for lab, _ in LABS)):
         (folder / "build" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(BUILD / path, folder / "build" / path)
     shutil.copy(ROOT / "docker/Dockerfile", folder / "build/docker/image.Dockerfile")
@@ -78,6 +79,10 @@ def main():
         done = subprocess.run([tool, "-t", str(LIMIT_S), "--", "bash", "inside.sh", str(ROOT)], cwd=folder, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
     lines = re.findall(r"^  (ok|FAILED) ", done.stdout, re.M)
+    if done.returncode == BROKEN_MACHINE and not lines:
+        print(f"  all skipped: the virtual machine cannot be had here: {done.stdout.strip()[-500:]}")
+        print(f"0 passed, 0 failed, {COUNT} skipped")
+        return 0
     print(done.stdout[-20000:] if "FAILED" in lines or len(lines) < COUNT else re.sub(r"^(?!  ).*\n?", "", done.stdout, flags=re.M), end="")
     passed = lines.count("ok")
     print(f"{passed} passed, {COUNT - passed} failed, 0 skipped")

@@ -1,6 +1,7 @@
 """A Docker engine that is none: answers on a unix socket as it is told. usage: fake_engine.py SOCKET API-VERSION
 
-/echo says what it got, /refuse is an error in the engine's words, /odd one without them, /slow answers after 0.2 s, /cut breaks
+/echo says what it got, /refuse is an error in the engine's words, /full
+another, /odd one without them, /slow answers after 0.2 s, /cut breaks
 off, /text is no JSON, attach upgrades and then echoes bytes, in the engine's frames.
 """
 import http.server
@@ -45,6 +46,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
             self.answer(201, json.dumps({"method": self.command, "path": self.path, "body": body}))
         elif name == "refuse":
             self.answer(409, '{"message":"Conflict: that name is in use"}')
+        elif name == "full":
+            self.answer(500, '{"message":"mkdir /var/lib/docker/overlay2/ab12: no space left on device"}')
         elif name == "odd":
             self.answer(500, "<html>")
         elif name == "slow":
