@@ -230,6 +230,7 @@ const struct command cmd_demo = {
 	.help = "Without NAME: which there are. A scene starts a cluster of the shipped nodes and waits for real events. Where it asks the\n"
 		"class, it stands still until PgDn or Right (a presenter's clicker will do); b blanks the screen. All keys of the\n"
 		"dashboard work meanwhile. Exit status of --plain: 0, or 1 when something did not happen in time.",
+	.completes = "split-brain raft-election figure-8 figure-8-right stale-read stale-read-right exactly-once exactly-once-wrong broadcast",
 	.options = options,
 	.run = run,
 };

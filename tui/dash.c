@@ -9,7 +9,7 @@
 #include "text.h"
 #include "workspace.h"
 
-enum { SURVEY_SLICE_MS = 8, REPEAT_LOOK_BACK = 512, GUIDE_MAX = 1 << 20 };
+enum { SURVEY_SLICE_MS = 20, REPEAT_LOOK_BACK = 512, GUIDE_MAX = 1 << 20 };
 
 struct view_text {
 	const char *name, *meaning;

@@ -57,10 +57,45 @@ static void narration(const struct narration *n, struct grid *g, struct rect r)
 		grid_printf(g, r.x + 2, r.y + r.h - 2, r.w - 4, LOOK_YELLOW, "%s", n->gate);
 }
 
+/* "n3>n1,n2": to whom a node's messages do not come, or not as they did. */
+static void add_links(struct buf *b, const struct dash *d, const char *what, const lane_set *by_receiver)
+{
+	const struct lanes *l = source_lanes(d->source);
+	bool any = false;
+	for (int from = 0; from < l->nodes; from++) {
+		bool begun = false;
+		for (int to = 0; to < l->nodes; to++) {
+			if (to == from || !(by_receiver[to] >> from & 1))
+				continue;
+			if (!any)
+				buf_printf(b, "%s%s", b->n ? "   " : "", what);
+			buf_printf(b, begun ? ",%s" : " %s>", lane_name(l, begun ? to : from));
+			if (!begun)
+				buf_str(b, lane_name(l, to));
+			any = begun = true;
+		}
+	}
+}
+
+static void network(struct dash *d, struct grid *g, int y)
+{
+	const struct moment *m = dash_moment(d);
+	struct buf b = BUF_EMPTY;
+	add_links(&b, d, "cut", m->cut);
+	add_links(&b, d, "loss", m->lossy);
+	add_links(&b, d, "delay", m->slow);
+	grid_text(g, 1, y, g->w - 2, LOOK_YELLOW, buf_as_slice(&b));
+	buf_done(&b);
+}
+
 static void prompt(struct dash *d, struct grid *g, int y)
 {
 	static const char *const ask[] = { [PROMPT_COMMAND] = ":", [PROMPT_FIND] = "/", [PROMPT_FILTER] = "filter: ",
 		[PROMPT_SURE] = "" };
+	if (d->prompt == PROMPT_NONE && !*d->message && d->source && d->view != VIEW_HOME && d->view != VIEW_GUIDE) {
+		network(d, g, y);
+		return;
+	}
 	if (d->prompt == PROMPT_NONE) {
 		grid_printf(g, 1, y, g->w - 2, d->message_bad ? LOOK_RED : LOOK_PLAIN, "%s", d->message);
 		return;

@@ -130,10 +130,10 @@ struct live *live_start(const struct live_spec *spec, struct err *e)
 		read_words(l);
 		if (!over && clock_ns() < limit)
 			continue;
-		buf_cstr(&l->words);
-		while (l->words.n && l->words.s[l->words.n - 1] == '\n')
-			l->words.s[--l->words.n] = '\0';
-		err_set(e, "%s", l->words.n ? l->words.s : "the run did not begin");
+		int first = (int)strcspn(live_words(l), "\n"); /* what follows points at help */
+		err_set(e, "%.*s", first, live_words(l));
+		if (!first)
+			err_set(e, "the run did not begin");
 		live_stop(l);
 		return NULL;
 	}
