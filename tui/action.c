@@ -859,7 +859,7 @@ void action_footer(struct dash *d, struct grid *g, int y)
 		if (a->fn == do_help || a->fn == do_back)
 			always = footer_key(g, always, y, g->w, a);
 		else
-			x = footer_key(g, x, y, g->w - ALWAYS_W, a);
+			x = footer_key(g, x, y, g->w - ALWAYS_W - 2, a);
 	}
 }
 
