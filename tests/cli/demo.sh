@@ -24,13 +24,6 @@ ok "figure 8: the wrong node applies x and then y at the same index" bash -c \
 ok "figure 8: the right node never applies x" bash -c '! grep -q "apply.*\"x\"" out && grep -q "apply.*\"y\"" out'
 "$dlab" demo --plain nosuch > out 2> errors; ok "no such demo" has 'there is no demo "nosuch"' errors
 "$dlab" demo --notes > out 2> errors; ok "no demo runs" has 'no demo runs'
-nodes_here() { # python3 processes that stand in this folder
-	local at
-	for at in /proc/[0-9]*/cwd; do
-		[ "$(readlink "$at")" = "$work" ] && [ "$(cat "${at%cwd}comm")" = python3 ] && return 0
-	done 2>/dev/null
-	return 1
-}
 ok "no node is left" bash -c "$(declare -f nodes_here); work='$work'; ! nodes_here"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

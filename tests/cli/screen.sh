@@ -3,38 +3,7 @@
 #   tests/cli/screen.sh [BUILD]
 source "$(dirname "$0")/tally.bash"
 
-terminals=0 socket=none # each terminal is a server of its own: one that ends may still hold its socket
-in_tmux() { tmux -L "$socket" -f /dev/null "$@"; }
-trap 'in_tmux kill-server 2>/dev/null; rm -rf "$work"' EXIT
-start() { # WIDTH HEIGHT COMMAND...: in a shell that stays, as a person's does
-	in_tmux kill-server 2>/dev/null
-	socket="dlab-$$-$((++terminals))"
-	in_tmux new-session -d -x "$1" -y "$2" "env -u TMUX PS1='prompt> ' LC_ALL=${LANGUAGE_HERE:-C.UTF-8} ${EXTRA:-TERM=tmux-256color} bash --norc --noprofile"
-	shift 2
-	shows 'prompt>' && in_tmux send-keys -l "$*" && in_tmux send-keys Enter
-}
-screen() { in_tmux capture-pane -p ${1:-}; }
-keys() { in_tmux send-keys "$@"; }
-# Waits until the screen has a text, ten seconds at most: there is no other word from a terminal.
-shows() {
-	local i
-	for ((i = 0; i < 200; i++)); do
-		screen > shown 2>/dev/null
-		grep -qF -- "$1" shown && return 0
-		read -rt 0.05 < <(sleep 0.05) || true
-	done
-	sed 's/^/    | /' shown
-	return 1
-}
-gone() { # likewise until it has not
-	local i
-	for ((i = 0; i < 200; i++)); do
-		screen > shown 2>/dev/null
-		grep -qF -- "$1" shown || return 0
-		read -rt 0.05 < <(sleep 0.05) || true
-	done
-	return 1
-}
+source "$root/tests/cli/terminal.bash"
 nothing_of_it() { ! pgrep -f "^$work/dlab" > /dev/null; }
 
 ./dlab test tally -t cut --seed 3 -- "$python" "$node" retry > /dev/null
@@ -108,27 +77,6 @@ EXTRA='TERM=vt100' start 80 24 "$work/dlab open tally"
 ok "a vt100 draws" shows '2 Flow'
 keys Q
 in_tmux kill-server 2>/dev/null
-
-# --- a scene in front of a class ---
-start 100 34 "$build/dlab demo split-brain"
-ok "the demo begins" shows 'Raft: split brain'
-keys '>' '>' '>'
-ok "a leader, and the first gate" shows 'may n'
-keys PPage; ok "a demo goes forward" shows 'A demo goes forward'
-keys NPage; ok "the second gate" shows 'Which side can elect a leader?'
-keys b; ok "b blanks the screen" gone 'Which side'
-keys b; ok "any key brings it back" shows 'Which side'
-keys NPage; ok "two leaders" shows 'Which can commit it?'
-ok "seen on the screen" bash -c '[ "$(grep -o "★ leader" shown | wc -l)" = 2 ]'
-ok "and the cut" bash -c 'grep -q "x   x" shown'
-"$build/dlab" demo --notes > notes 2>&1 & notes=$!
-keys NPage; ok "one commits" shows 'What becomes of banana?'
-keys 2; ok "all keys work meanwhile" shows 'seq'
-keys 1 NPage; ok "healed, the end" shows 'The end.'
-ok "one leader is left" bash -c '[ "$(grep -o "★ leader" shown | wc -l)" = 1 ]'
-keys Q Enter; ok "q leaves a live run when asked twice" shows 'prompt>'
-wait "$notes"
-ok "the notes followed" grep -q 'at most one leader in a TERM' notes
 
 # --- a test that is watched ---
 start 100 30 "$build/dlab test raft -t log-rejoin --watch -- $python $root/tests/wrong/raft/appends_without_prev_check.py; echo ended=\$?"

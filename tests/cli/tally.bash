@@ -26,3 +26,10 @@ ok() { # NAME CONDITION...: the condition is a command
 }
 has() { grep -qF -- "$1" "${2:-out}"; }
 hasnt() { ! grep -qF -- "$1" "${2:-out}"; }
+nodes_here() { # python3 processes that stand in this folder
+	local at
+	for at in /proc/[0-9]*/cwd; do
+		[ "$(readlink "$at")" = "$work" ] && [ "$(cat "${at%cwd}comm")" = python3 ] && return 0
+	done 2>/dev/null
+	return 1
+}
