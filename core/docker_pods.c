@@ -34,7 +34,8 @@ static int need_image(struct pods *p, const char *image, const char *advice, str
 static int need_images(struct pods *p, struct err *e)
 {
 	const char *own = p->cluster->image;
-	if (need_image(p, pods_agent_image(), "`make image` in dlab's folder builds it", e) != 0)
+	if (need_image(p, pods_agent_image(), "`make image` in dlab's folder builds it (`make image BASE=IMAGE` from an image that is here, "
+		"where nothing can be pulled)", e) != 0)
 		return -1;
 	return own ? need_image(p, own, "pull or build it first (`docker pull`)", e) : 0;
 }

@@ -23,6 +23,7 @@
 #include "child.h"
 #include "docker_pods.h"
 #include "docker_said.h"
+#include "docker_talk.h"
 #include "docker_wires.h"
 #include "guard.h"
 #include "route.h"
@@ -38,19 +39,12 @@ enum {
 	GRACE_MS = 300,           /* how long beyond its delay a message may take where something drops messages */
 	LONG_GRACE_MS = 3000,     /* and where nothing does: then it is only late, on a busy machine */
 	UNSENT_WAIT_MS = 2000,    /* how long an arrival waits for the word of its sender */
-	FRAME_HEAD = 8,
-	CONTROL_LINE_MAX = LINE_MAX_BYTES + 4096,
-	READ_ROOM = 64 << 10,
+	POD_NEWLINE = 0x1e,       /* docker/pod.h */
 	TEXT_MAX = 200,
 };
 
 struct docker_node {
-	int control;              /* borrowed from the pod */
-	struct buf frames;        /* bytes of the attached stream */
-	size_t frames_at;
-	struct line_buf lines;    /* the agent's stdout */
-	struct buf out;           /* for the agent */
-	size_t out_at;
+	struct talk talk;         /* with its agent */
 	struct wires wires;
 	struct shape shape;
 	struct buf cuts;          /* the scripts that are in force */
@@ -125,45 +119,31 @@ static int64_t take_int(struct slice *s)
 
 /* --- to an agent --- */
 
-/* All agents gone means the engine has stopped; that is seen when they are read. */
-static void flush_node(struct docker_node *n)
-{
-	while (n->control >= 0 && n->out.n > n->out_at) {
-		ssize_t w = send(n->control, n->out.s + n->out_at, n->out.n - n->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return;
-		n->out_at += (size_t)w;
-	}
-	n->out.n = n->out_at = 0;
-}
-
 static void PRINTF_LIKE(2, 3) say_to(struct docker_node *n, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	buf_vprintf(&n->out, fmt, ap);
+	buf_vprintf(talk_buf(&n->talk), fmt, ap);
 	va_end(ap);
-	flush_node(n);
+	talk_flush(&n->talk);
 }
 
 /* A line of ours ends with its newline. */
 static void say_line(struct docker_node *n, const char *word, struct slice line)
 {
-	buf_str(&n->out, word);
-	buf_slice(&n->out, line);
-	flush_node(n);
+	buf_str(talk_buf(&n->talk), word);
+	buf_slice(talk_buf(&n->talk), line);
+	talk_flush(&n->talk);
 }
 
 static void ask_tool(struct fabric *f, int node, const char *tool, struct slice script)
 {
-	struct docker_node *n = &f->node[node];
-	buf_printf(&n->out, "run %llu %s ", (unsigned long long)++f->asked, tool);
+	struct talk *t = &f->node[node].talk;
+	buf_printf(talk_buf(t), "run %llu %s ", (unsigned long long)++f->asked, tool);
 	for (size_t i = 0; i < script.n; i++)
-		buf_char(&n->out, script.s[i] == '\n' ? 0x1e : script.s[i]);
-	buf_char(&n->out, '\n');
-	flush_node(n);
+		buf_char(talk_buf(t), script.s[i] == '\n' ? POD_NEWLINE : script.s[i]);
+	buf_char(talk_buf(t), '\n');
+	talk_flush(t);
 }
 
 static void ask_sync(struct fabric *f, int node)
@@ -416,56 +396,15 @@ static void take_line(struct fabric *f, int node, struct slice line)
 	}
 }
 
-static void add_line_bytes(struct line_buf *b, const char *s, size_t n)
-{
-	if (b->at == b->n)
-		b->at = b->n = b->seen = 0;
-	if (b->cap - b->n < n) {
-		b->cap = 2 * (b->n + n);
-		b->s = xrealloc(b->s, b->cap);
-	}
-	memcpy(b->s + b->n, s, n);
-	b->n += n;
-}
-
-/* The attached stream comes in frames, stdout and stderr mixed. */
-static void take_frames(struct fabric *f, int node)
-{
-	struct docker_node *n = &f->node[node];
-	struct slice line;
-	for (;;) {
-		const unsigned char *h = (const unsigned char *)n->frames.s + n->frames_at;
-		size_t left = n->frames.n - n->frames_at;
-		size_t size = left < FRAME_HEAD ? 0 : (size_t)h[4] << 24 | (size_t)h[5] << 16 | (size_t)h[6] << 8 | h[7];
-		if (left < FRAME_HEAD || left - FRAME_HEAD < size)
-			break;
-		if (h[0] == 1)
-			add_line_bytes(&n->lines, (const char *)h + FRAME_HEAD, size);
-		n->frames_at += FRAME_HEAD + size;
-		while (line_next(&n->lines, CONTROL_LINE_MAX, false, &line) != LINE_NONE)
-			take_line(f, node, line);
-	}
-	if (n->frames_at == n->frames.n)
-		n->frames.n = n->frames_at = 0;
-}
-
 static int read_node(struct fabric *f, int node, struct err *e)
 {
-	struct docker_node *n = &f->node[node];
-	if (n->frames_at > READ_ROOM) {
-		memmove(n->frames.s, n->frames.s + n->frames_at, n->frames.n - n->frames_at);
-		n->frames.n -= n->frames_at;
-		n->frames_at = 0;
-	}
-	buf_room(&n->frames, READ_ROOM);
-	ssize_t got = recv(n->control, n->frames.s + n->frames.n, READ_ROOM, MSG_DONTWAIT);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (got <= 0)
+	struct talk *t = &f->node[node].talk;
+	struct slice line;
+	if (!talk_read(t))
 		return err_set(e, "the container of %s's agent has ended in the middle of the run: did the Docker engine stop?",
 			pod_owner(&f->pods, node));
-	n->frames.n += (size_t)got;
-	take_frames(f, node);
+	while (talk_next(t, &line))
+		take_line(f, node, line);
 	return 0;
 }
 
@@ -478,8 +417,8 @@ static int wait_agents(struct fabric *f, int64_t wait_ns, struct err *e)
 	int n = f->pods.count, rc;
 	wait_ns = wait_ns > 0 ? wait_ns : 0;
 	for (int i = 0; i < n; i++)
-		fds[i] = (struct pollfd){ .fd = f->node[i].control,
-			.events = (short)(POLLIN | (f->node[i].out.n > f->node[i].out_at ? POLLOUT : 0)) };
+		fds[i] = (struct pollfd){ .fd = f->node[i].talk.fd,
+			.events = (short)(POLLIN | (talk_waits(&f->node[i].talk) ? POLLOUT : 0)) };
 	if (docker_pending(f->pods.docker)) {
 		rc = docker_step(f->pods.docker, fds, (size_t)n, (int)((wait_ns + NS_PER_MS - 1) / NS_PER_MS), e);
 	} else {
@@ -488,7 +427,7 @@ static int wait_agents(struct fabric *f, int64_t wait_ns, struct err *e)
 	}
 	for (int i = 0; i < n && rc == 0; i++) {
 		if (fds[i].revents & POLLOUT)
-			flush_node(&f->node[i]);
+			talk_flush(&f->node[i].talk);
 		if (fds[i].revents & (POLLIN | POLLHUP | POLLERR))
 			rc = read_node(f, i, e);
 	}
@@ -681,11 +620,9 @@ static void docker_fabric_close(struct fabric *f)
 		struct docker_node *n = &f->node[i];
 		if (n->starting)
 			docker_call_done(&n->start);
-		buf_done(&n->frames);
-		buf_done(&n->out);
+		talk_done(&n->talk);
 		buf_done(&n->cuts);
 		buf_done(&n->tc);
-		free(n->lines.s);
 		wires_done(&n->wires);
 	}
 	said_done(&f->said);
@@ -723,7 +660,7 @@ static struct fabric *docker_fabric_open(const struct cluster *c, struct err *e)
 		return NULL;
 	}
 	for (int i = 0; i < f->pods.count; i++)
-		f->node[i].control = f->pods.pod[i].control;
+		f->node[i].talk.fd = f->pods.pod[i].control;
 	int rc = wait_hello(f, e) != 0 || probe_all(f, e) != 0 ? -1 : 0;
 	for (int i = 0; i < nodes_of(f) && rc == 0 && !of_sockets(f); i++)
 		base_to_agent(f, i);

@@ -11,7 +11,7 @@ LAYERS = [
     {"arena", "json", "lanes", "style"},
     {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "scratch", "pass"},
     {"proto", "canon", "child", "text", "docker_where", "docker_said", "docker_wires"},
-    {"trace", "link", "services", "docker_api"},
+    {"trace", "link", "services", "docker_api", "docker_talk"},
     {"docker_sweep", "docker_dial", "shape"},
     {"check", "check_set", "check_linear", "check_txn", "check_model", "measure", "store", "explain", "rows", "lab", "registry",
      "workspace", "catalogue"},

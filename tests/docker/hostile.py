@@ -10,12 +10,14 @@ import time
 
 
 def bomb(_):
-    """Forks as long as the kernel lets it; every child does the same, and spins."""
+    """Forks as long as the kernel lets it; every child does the same, and spins. They leave their parent time to tell: among
+    the groups of processes, and so for all others, that makes no difference."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     made, refused, end = 0, 0, time.monotonic() + 2
     while time.monotonic() < end:
         try:
             if os.fork() == 0:
+                os.nice(19)
                 while True:
                     try:
                         os.fork()

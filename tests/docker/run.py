@@ -212,6 +212,17 @@ def an_image_of_the_learners():
         docker("rmi", "dlab-test-image:1")
 
 
+@check_alone
+def an_agents_image_from_another_base():
+    """For machines that cannot pull: from whatever Debian there is."""
+    docker("tag", "debian:bookworm-slim", "dlab-test-base:1")
+    try:
+        need(build_image("BASE=dlab-test-base:1") and try_echo().returncode == 0)
+    finally:
+        docker("rmi", "dlab-test-base:1")
+        build_image()
+
+
 @check
 def two_runs_at_once():
     with contextlib.ExitStack() as stack:
@@ -539,8 +550,8 @@ def hostile_deaf():
 
 # ---
 
-def build_image():
-    made = call("make", "--no-print-directory", "image", f"BUILD={os.environ.get('BUILD', 'build')}", cwd=ROOT, limit=600)
+def build_image(*options):
+    made = call("make", "--no-print-directory", "image", *options, f"BUILD={os.environ.get('BUILD', 'build')}", cwd=ROOT, limit=600)
     if made.returncode != 0:
         print(f"  FAILED  the image cannot be built: {made.stdout.strip()[-300:]}")
     return made.returncode == 0
