@@ -28,6 +28,7 @@ case $1 in test | all)
 	;;
 esac
 case $1 in docker)
+	want tmux command -v tmux
 	want libcmocka-dev library cmocka
 	want docker.io command -v docker
 	# An engine that somebody else runs will do; without one, root starts its own.

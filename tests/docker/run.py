@@ -201,6 +201,12 @@ exec(open(sys.argv[1]).read())
 
 
 @check
+def a_scene_in_front_of_a_class():
+    done = call("bash", ROOT / "tests/cli/scene.sh", BUILD, "docker", limit=200)
+    need(done.returncode == 0 and re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.M), done.stdout[-4000:])
+
+
+@check
 def an_image_of_the_learners():
     docker("tag", "debian:bookworm-slim", "dlab-test-image:1")
     try:
