@@ -413,33 +413,25 @@ static void test_pause_and_resume(void **state)
 	close_world(w);
 }
 
-static void set_timer(struct world *w, const char *name, const char *after)
-{
-	char steps[200];
-	snprintf(steps, sizeof steps, "[\"send\",\"dlab\",{\"type\":\"timer\",\"name\":\"%s\",\"after_ms\":%s}]", name, after);
-	tell(w, 0, steps);
-}
+#define TIMER(name, after) "[\"send\",\"dlab\",{\"type\":\"timer\",\"name\":\"" name "\",\"after_ms\":" after "}]"
 
+/* All are set by one step, and far apart: on a busy machine a step may take longer than a timer. */
 static void test_timers(void **state)
 {
 	struct world *w = open_world(fabric(state), 1, NULL, NULL);
 	start_all(w);
-	set_timer(w, "second", "120");
-	set_timer(w, "first", "60");
-	set_timer(w, "never", "70");
-	set_timer(w, "never", "null");
-	set_timer(w, "moved", "30");
-	set_timer(w, "moved", "200");
+	tell(w, 0, TIMER("second", "400") "," TIMER("first", "200") "," TIMER("never", "250") "," TIMER("never", "null") ","
+		TIMER("moved", "150") "," TIMER("moved", "600"));
 	static const char *const order[] = { "first", "second", "moved" };
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		assert_true(slice_is(expect(w, (struct want){ EVENT_TIMER, 0, 0, NULL }, SECOND)->text, order[i]));
 	go_on(w, 100);
 	assert_int_equal(count(w, (struct want){ EVENT_TIMER, 0, 0, NULL }), 3);
-	set_timer(w, "forgotten", "800");
+	tell(w, 0, TIMER("forgotten", "2000"));
 	fault(w, (struct fault){ .kind = FAULT_KILL, .from = 1 });
 	fault(w, (struct fault){ .kind = FAULT_START, .from = 1 });
 	expect(w, (struct want){ EVENT_READY, 0, 0, NULL }, 5 * SECOND);
-	go_on(w, 900);
+	go_on(w, 2100);
 	assert_int_equal(count(w, (struct want){ EVENT_TIMER, 0, 0, NULL }), 3);
 	close_world(w);
 }

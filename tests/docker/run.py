@@ -426,6 +426,26 @@ def a_killed_harness_leaves_nothing():
     gone(run.pid)
 
 
+@check
+def a_killed_harness_of_raw_sockets_leaves_nothing():
+    """Nor the folder of the socket through which the clients' pod passes its own."""
+    scratch = tempfile.mkdtemp(dir=HERE.folder)
+    run = subprocess.Popen([DLAB, "test", "sockets", "-t", "no-leaks", "--fabric", "docker", *map(str, solution("sockets"))], cwd=HERE.folder,
+                           env={**ENV, "TMPDIR": scratch}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while left(run.pid) != [3, 1, 2]:
+        need(run.poll() is None and time.monotonic() < end, "it does not come up", left(run.pid))
+        time.sleep(0.05)
+    need(list(pathlib.Path(scratch).glob("*/clients/harness.sock")), "there is no socket in", list(pathlib.Path(scratch).rglob("*")))
+    run.kill()
+    run.wait()
+    gone(run.pid)
+    end = time.monotonic() + SWEPT_LIMIT_S
+    while list(pathlib.Path(scratch).iterdir()):
+        need(time.monotonic() < end, "left in the folder:", list(pathlib.Path(scratch).rglob("*")))
+        time.sleep(0.05)
+
+
 def guard_of(pid):
     for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "lab-guard":
