@@ -39,6 +39,7 @@ struct session {
 	uint64_t shown;           /* rows so far */
 	struct buf out;
 	struct buf in;            /* what was read of stdin and not used yet */
+	struct buf line;          /* the one that is obeyed; here, because the world may fail, and the play is left, in its midst */
 	bool in_ended, quit;
 	bool terminal;            /* stdin is one */
 	bool misunderstood;       /* a line of a script was */
@@ -428,8 +429,9 @@ static void read_input(struct session *s)
 }
 
 /* Takes a whole line out; the last one needs no newline. */
-static bool take_line(struct session *s, struct buf *line)
+static bool take_line(struct session *s)
 {
+	struct buf *line = &s->line;
 	const char *end = s->in.n ? memchr(s->in.s, '\n', s->in.n) : NULL;
 	if (!end && !(s->in_ended && s->in.n))
 		return false;
@@ -445,7 +447,6 @@ static bool take_line(struct session *s, struct buf *line)
 static void play_free(struct play *p)
 {
 	struct session *s = p->spec->watch_ctx;
-	struct buf line = BUF_EMPTY;
 	s->play = p;
 	p->unjudged = true;
 	for (int i = 0; i < NODES_MAX; i++)
@@ -453,8 +454,8 @@ static void play_free(struct play *p)
 	if (s->terminal)
 		printf("`help` lists what can be typed.\n");
 	while (!s->quit) {
-		if (take_line(s, &line)) {
-			obey(s, buf_as_slice(&line));
+		if (take_line(s)) {
+			obey(s, buf_as_slice(&s->line));
 			continue;
 		}
 		if (s->in_ended)
@@ -467,7 +468,6 @@ static void play_free(struct play *p)
 			go_on(s, play_now(p) + SLICE_MS * NS_PER_MS, NULL);
 		read_input(s);
 	}
-	buf_done(&line);
 }
 
 static const struct test free_tests[] = {
@@ -539,6 +539,7 @@ static int play(const struct options *o, const struct fabric_ops *fabric, const 
 	}
 	buf_done(&s.out);
 	buf_done(&s.in);
+	buf_done(&s.line);
 	free(path);
 	return rc;
 }
