@@ -132,6 +132,7 @@ static int play(struct run_spec *spec, const struct options *o, const char *runs
 	}
 	buf_done(&s.out);
 	buf_done(&s.in);
+	buf_done(&s.line);
 	free(path);
 	return rc;
 }

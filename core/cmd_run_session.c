@@ -391,8 +391,9 @@ static void read_input(struct session *s)
 }
 
 /* Takes a whole line out; the last one needs no newline. */
-static bool take_line(struct session *s, struct buf *line)
+static bool take_line(struct session *s)
 {
+	struct buf *line = &s->line;
 	const char *end = s->in.n ? memchr(s->in.s, '\n', s->in.n) : NULL;
 	if (!end && !(s->in_ended && s->in.n))
 		return false;
@@ -470,7 +471,6 @@ static void repeat(struct session *s)
 
 void session_play(struct session *s, struct play *p)
 {
-	struct buf line = BUF_EMPTY;
 	s->play = p;
 	p->unjudged = true;
 	for (int i = 0; i < NODES_MAX; i++)
@@ -480,8 +480,8 @@ void session_play(struct session *s, struct play *p)
 	if (s->terminal)
 		printf("`help` lists what can be typed.\n");
 	while (!s->quit) {
-		if (take_line(s, &line)) {
-			obey(s, buf_as_slice(&line));
+		if (take_line(s)) {
+			obey(s, buf_as_slice(&s->line));
 			continue;
 		}
 		if (s->in_ended)
@@ -494,5 +494,4 @@ void session_play(struct session *s, struct play *p)
 			go_on(s, play_now(p) + SLICE_MS * NS_PER_MS, NULL);
 		read_input(s);
 	}
-	buf_done(&line);
 }

@@ -34,6 +34,7 @@ struct session {
 	uint64_t shown;           /* rows so far */
 	struct buf out;
 	struct buf in;            /* what was read of stdin and not used yet */
+	struct buf line;          /* the one that is obeyed; here, because the world may fail, and the play is left, in its midst */
 	bool in_ended, quit;
 	bool terminal;            /* stdin is one */
 	bool misunderstood;       /* a line of a script was */
