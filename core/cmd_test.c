@@ -289,6 +289,18 @@ static int exit_status(const struct plan *p)
 	return status;
 }
 
+/* Only to a person: what a file or a pipe gets is the report. */
+static void offer_dashboard(const struct plan *p)
+{
+	for (size_t i = 0; i < p->tests_n && p->style.terminal && cmd_find("open"); i++) {
+		const struct job *j = p->tests[i].worst;
+		if (j && j->store_path && j->result.verdict != VERDICT_WORLD) {
+			printf("%sdlab open %s%s shows it on the screen, at its evidence\n", p->style.dim, path_from_here(j->store_path), p->style.off);
+			return;
+		}
+	}
+}
+
 static int run_plan(struct plan *p, struct err *e)
 {
 	const struct options *o = p->options;
@@ -310,6 +322,7 @@ static int run_plan(struct plan *p, struct err *e)
 	p->report.real_ns = clock_ns() - began;
 	print_rest(p);
 	print_passing_notices(p);
+	offer_dashboard(p);
 	if (quiet) {
 		fflush(stdout);
 		dup2(saved, STDOUT_FILENO);
