@@ -166,9 +166,11 @@ $(BUILD)/tests/bench/node_echo: $(wildcard solutions/echo/c/*)
 $(BUILD)/tests/bench/node_broadcast: $(wildcard solutions/broadcast/c/*)
 $(BUILD)/tests/bench/node_raft: $(wildcard solutions/raft/c/*)
 $(BUILD)/tests/bench/node_sockets: $(wildcard solutions/sockets/c/*)
+NODE_DEFINES = -D_GNU_SOURCE
+$(BUILD)/tests/bench/node_sockets: NODE_DEFINES = # it has no SDK, and says so itself
 $(BUILD)/tests/bench/node_%: core/sdk/c/dlab.h
 	@mkdir -p $(@D)
-	$(call say,CC,solutions/$*/c)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icore/sdk/c -o $@ solutions/$*/c/*.c -lm
+	$(call say,CC,solutions/$*/c)$(CC) -std=c11 $(NODE_DEFINES) -O2 -Icore/sdk/c -o $@ solutions/$*/c/*.c -lm
 
 .PHONY: bench
 bench: $(BENCHES) $(BUILD)/dlab ## how fast this build is, beside its goals (BENCH_FULL=1: 1,000 seeds)
