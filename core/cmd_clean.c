@@ -113,6 +113,20 @@ static void say(const struct cleaning *c, const struct cleaning *before, const c
 	printf(".\n");
 }
 
+/* A run that is written in its place (`dlab run --store`) has a lock on it. */
+static bool is_locked(const char *path)
+{
+	const char *dash = strrchr(path, '-');
+	bool beside = dash && (strcmp(dash, "-wal") == 0 || strcmp(dash, "-shm") == 0);
+	char *db = xasprintf("%.*s", beside ? (int)(dash - path) : (int)strlen(path), path);
+	int fd = open(db, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		close(fd);
+	free(db);
+	return locked;
+}
+
 static void clean_runs(struct cleaning *c, const struct workspace *w)
 {
 	struct cleaning before = *c;
@@ -120,7 +134,8 @@ static void clean_runs(struct cleaning *c, const struct workspace *w)
 	char **names = names_in(runs, is_run_file);
 	for (char **n = names; *n; n++) {
 		char *path = xasprintf("%s/%s", runs, *n);
-		remove_thing(c, path);
+		if (!is_locked(path))
+			remove_thing(c, path);
 		free(path);
 	}
 	command_free(names);

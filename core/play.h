@@ -85,6 +85,7 @@ struct play {
 	struct socks *socks;     /* owned; NULL unless the lab opened connections */
 	struct store *store;     /* the run's file, NULL: none */
 	char *part_path;         /* owned; where it is written until the run has ended */
+	int store_lock;          /* of a file that is written in its place; -1: none */
 	unsigned lint_kinds[16]; /* per kind of lint: how often */
 };
 

@@ -133,6 +133,15 @@ static int finish_store(struct play *p, struct err *e)
 	return rc;
 }
 
+/* `dlab clean` leaves a file alone that is written in its place. Closed after the store: a process that closes any descriptor
+ * of a file loses the locks that SQLite has on it. */
+static void lock_store(struct play *p)
+{
+	p->store_lock = open(p->part_path, O_RDONLY | O_CLOEXEC);
+	if (p->store_lock >= 0)
+		flock(p->store_lock, LOCK_SH | LOCK_NB);
+}
+
 /* Another process may be writing the same run at this moment: each writes a file of its own, and the last to end
  * gives it the name. */
 static int open_store(struct play *p, struct err *e)
@@ -143,8 +152,10 @@ static int open_store(struct play *p, struct err *e)
 	p->store = store_create(p->part_path, p->trace, e);
 	if (!p->store)
 		return -1;
-	if (p->spec->store_live)
+	if (p->spec->store_live) {
 		store_hurry(p->store, LIVE_LATENCY_MS);
+		lock_store(p);
+	}
 	describe(p);
 	return 0;
 }
@@ -179,6 +190,7 @@ static void set_up(struct play *p, const struct run_spec *spec, struct result *r
 	p->test = spec->test;
 	p->result = r;
 	p->ops = spec->fabric;
+	p->store_lock = -1;
 	p->real_began_ns = clock_ns();
 	lanes_init(&p->lanes, spec->nodes ? spec->nodes : spec->test->nodes, spec->first);
 	arena_init(&p->arena);
@@ -208,6 +220,8 @@ static void tear_down(struct play *p)
 	free(p->docs);
 	free(p->agenda);
 	free(p->part_path);
+	if (p->store_lock >= 0)
+		close(p->store_lock);
 	buf_done(&p->body);
 	services_free(p->services);
 	history_free(p->history);

@@ -76,6 +76,11 @@ for ((i = 0; i < 200; i++)); do
 	read -rt 0.05 < <(sleep 0.05) || true
 done
 ok "events are there while it runs" [ "$i" -lt 200 ]
+cp live.db .dlab/runs/free.copy.db 2> /dev/null
+ln live.db .dlab/runs/free.live.db # the same file, where clean looks
+./dlab clean > cleaned 2>&1
+ok "clean leaves it alone while it is written" [ -e .dlab/runs/free.live.db ]
+ok "and removes one that is not" [ ! -e .dlab/runs/free.copy.db ]
 exec 3>&-
 wait
 ok "and it is finished when its input ends" bash -c "./dlab export live.db --as json > json 2> errors && ! grep -q running errors"
