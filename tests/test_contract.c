@@ -17,7 +17,7 @@
 #error "DLAB_TESTS is the absolute path of tests/"
 #endif
 
-enum { SECOND = 1000 };
+enum { SECOND = 1000, LONG = 30 * SECOND }; /* LONG: for what takes a moment, or many on a machine that has other work */
 
 /* One cluster under test, and its trace. */
 struct world {
@@ -164,7 +164,7 @@ static void start_all(struct world *w)
 		start(w, i);
 	for (int i = 0; i < w->lanes.nodes; i++)
 		if (count(w, (struct want){ EVENT_READY, i, i, NULL }) == 0)
-			expect(w, (struct want){ EVENT_READY, i, i, NULL }, 5 * SECOND);
+			expect(w, (struct want){ EVENT_READY, i, i, NULL }, LONG);
 }
 
 static uint64_t PRINTF_LIKE(4, 5) post_from(struct world *w, int src, int node, const char *fmt, ...)
@@ -187,7 +187,7 @@ static void post_do(struct world *w, int node, const char *steps)
 static void tell(struct world *w, int node, const char *steps)
 {
 	post_do(w, node, steps);
-	expect(w, (struct want){ EVENT_REPLY, node, lane_client(&w->lanes, 1), "do_ok" }, 5 * SECOND);
+	expect(w, (struct want){ EVENT_REPLY, node, lane_client(&w->lanes, 1), "do_ok" }, LONG);
 }
 
 static void fault(struct world *w, struct fault f)
@@ -393,7 +393,7 @@ static void test_kill_and_start_again(void **state)
 	post_do(w, 1, "");
 	expect(w, (struct want){ EVENT_DROP, lane_client(&w->lanes, 1), 1, NULL }, SECOND);
 	fault(w, (struct fault){ .kind = FAULT_START, .from = 2 });
-	expect(w, (struct want){ EVENT_READY, 1, 1, NULL }, 5 * SECOND);
+	expect(w, (struct want){ EVENT_READY, 1, 1, NULL }, LONG);
 	tell(w, 1, "");
 	close_world(w);
 }
@@ -430,7 +430,7 @@ static void test_timers(void **state)
 	tell(w, 0, TIMER("forgotten", "2000"));
 	fault(w, (struct fault){ .kind = FAULT_KILL, .from = 1 });
 	fault(w, (struct fault){ .kind = FAULT_START, .from = 1 });
-	expect(w, (struct want){ EVENT_READY, 0, 0, NULL }, 5 * SECOND);
+	expect(w, (struct want){ EVENT_READY, 0, 0, NULL }, LONG);
 	go_on(w, 2100);
 	assert_int_equal(count(w, (struct want){ EVENT_TIMER, 0, 0, NULL }), 3);
 	close_world(w);
@@ -631,7 +631,9 @@ static void test_latency_is_one_way(void **state)
 	assert_int_equal(flights(w, 1, 0, "burst", back, FEW), FEW);
 	qsort(there, FEW, sizeof there[0], ascending);
 	qsort(back, FEW, sizeof back[0], ascending);
-	if (there[0] < SLOW_MS * NS_PER_MS)
+	/* On docker a word of a sending that comes late, on a busy machine, counts from when it was heard. */
+	int64_t late_ms = w->ops == &fabric_docker ? BUSY_MS : 0;
+	if (there[0] < (SLOW_MS - late_ms) * NS_PER_MS)
 		fail_msg("the quickest took %.3f ms, where %d were asked for (-1: it did not arrive)", (double)there[0] / NS_PER_MS, SLOW_MS);
 	assert_true(there[FEW / 2] < (SLOW_MS + BUSY_MS) * NS_PER_MS);
 	assert_true(back[0] >= 0);
@@ -738,7 +740,7 @@ static void test_what_is_under_way_at_the_end_is_told(void **state)
 	struct event e;
 	start_all(w);
 	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"early\"}]");
-	expect_ever(w, (struct want){ EVENT_RECV, 0, 1, "early" }, 5 * SECOND);
+	expect_ever(w, (struct want){ EVENT_RECV, 0, 1, "early" }, LONG);
 	fault(w, (struct fault){ .kind = FAULT_LATENCY, .from = 1, .to = 2, .mean_ns = 60 * SECOND * NS_PER_MS });
 	tell(w, 0, "[\"send\",\"n2\",{\"type\":\"late\"}]");
 	while (w->ops->under_way && w->ops->under_way(w->f, &e))
