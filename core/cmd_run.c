@@ -209,7 +209,8 @@ static int play_fork(struct rerun *a, struct store_run *r, const struct options 
 		script.until_ns = script.n ? script.line[script.n - 1].t_ns : 0;
 	if (free_play) {
 		test.nodes = a->spec.nodes;
-		test.network.mean_ns = meta_int(r, STORE_LATENCY, 0);
+		int64_t latency_ns = meta_int(r, STORE_LATENCY, 0); /* the file may be a stranger's */
+		test.network.mean_ns = latency_ns <= LATENCY_MAX_MS * NS_PER_MS ? latency_ns : 0;
 		a->spec.lab = &lab_free;
 		a->spec.test = &test;
 	} else {

@@ -59,6 +59,15 @@ cp "$run" stranger.db
 ./dlab run --from stranger.db > out 2> errors < /dev/null
 ok "a stranger's command is not started" [ $? = 2 ]
 ok "and that is said" has 'not in this workspace' errors
+cp .dlab/runs/free.one.db far.db
+python3 - <<'EOF'
+import sqlite3
+db = sqlite3.connect("far.db")
+db.execute("UPDATE meta SET value = '9223372036854775807' WHERE key = 'latency_ns'")
+db.commit()
+EOF
+./dlab run --from far.db --at 0.05 --store fork.db -- "$python" "$node" retry > out 2> errors < /dev/null
+ok "an absurd latency in a stranger's file is no crash" [ $? -le 2 ]
 ./dlab test tally -t cut --fabric proc -- "$python" "$node" retry > /dev/null
 ./dlab run --from tally/cut > out 2> errors < /dev/null
 ok "real time never repeats" has 'only a run on sim can be forked' errors
