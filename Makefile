@@ -22,7 +22,7 @@ ifdef SANITIZE
 HARDEN := -fPIE
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 endif
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -Itui -I$(BUILD) $(if $(wildcard tui/*.c),-DDLAB_TUI) \
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(if $(WERROR),-Werror) -MMD -MP -Icore -iquote tui -I$(BUILD) $(if $(wildcard tui/*.c),-DDLAB_TUI) \
 	-DDLAB_TESTS='"$(abspath tests)"' -DDLAB_VERSION='"$(VERSION)"' -DDLAB_PREFIX='"$(PREFIX)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 ifneq ($(filter-out help clean uninstall layers try test test-all test-docker test-docker-netem check-labs strict deps-%,$(or $(MAKECMDGOALS),all)),)

@@ -62,6 +62,8 @@ def broken():
         for number, name in includes(path):
             if TUI_MAY_NOT.match(name):
                 yield f"{path.relative_to(ROOT)}:{number}: the screen may not include {name}.h"
+        if path.name != "term.c" and re.search(r"#\s*include\s*<(n?cursesw?|term)\.h", path.read_text()):
+            yield f"{path.relative_to(ROOT)}: only tui/term.c knows ncurses"
     for path in sorted(ROOT.glob("docker/*.[ch]")):
         for number, name in includes(path):
             if name not in AGENT_MAY and not (path.parent / f"{name}.h").exists():

@@ -19,13 +19,13 @@
 #include "live.h"
 #include "rows.h"
 #include "runfile.h"
-#include "screen.h"
+#include "term.h"
 
 enum { FRAME_MS = 34, WAITING_MS = 100 };
 
 struct app {
 	struct dash dash;
-	struct screen *screen;
+	struct terminal *term;
 	struct grid grid;
 	int signals; /* signalfd */
 	int64_t drawn_ns, ticked_ns;
@@ -227,7 +227,7 @@ static int write_screen(void *ctx, const struct dash *d, const char *path, struc
 
 static void copy(void *ctx, struct slice text)
 {
-	screen_copy(((struct app *)ctx)->screen, text);
+	term_copy(((struct app *)ctx)->term, text);
 }
 
 /* --- a test that runs beside --- */
@@ -334,19 +334,19 @@ static void end_test(struct app *a)
 static void draw(struct app *a)
 {
 	int w, h;
-	if (screen_size(a->screen, &w, &h) || !a->grid.cells) {
+	if (term_size(a->term, &w, &h) || !a->grid.cells) {
 		grid_done(&a->grid);
 		grid_init(&a->grid, w, h, a->dash.ascii);
 	}
 	dash_draw(&a->dash, &a->grid);
-	screen_show(a->screen, &a->grid);
+	term_show(a->term, &a->grid);
 	a->drawn_ns = clock_ns();
 	a->dirty = false;
 }
 
 static void take_keys(struct app *a)
 {
-	for (int key; (key = screen_key(a->screen)) != 0 && !a->dash.quit;)
+	for (int key; (key = term_key(a->term)) != 0 && !a->dash.quit;)
 		if (action_key(&a->dash, key))
 			a->dirty = true;
 }
@@ -439,14 +439,14 @@ static int show(const struct app_spec *spec, struct err *e)
 		begin_demo(&a, spec->demo);
 	if (rc == 0 && spec->test)
 		rc = start_test(&a, spec->test, e);
-	a.screen = rc == 0 ? screen_open(e) : NULL;
-	if (a.screen) {
+	a.term = rc == 0 ? term_open(e) : NULL;
+	if (a.term) {
 		loop(&a);
-		screen_close(a.screen);
+		term_close(a.term);
 	}
 	live_stop(a.live);
 	end_test(&a);
-	rc = a.screen ? a.test_status : -1;
+	rc = a.term ? a.test_status : -1;
 	if (spec->demo)
 		demo_place_clear();
 	grid_done(&a.grid);
@@ -486,7 +486,7 @@ int app_run(const struct app_spec *spec, struct err *e)
 		;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	screen_mend();
+	term_mend();
 	if (known)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	return err_set(e, "the dashboard was ended by signal %d (%s); the run file is as it was", WTERMSIG(status),

@@ -1,6 +1,6 @@
 #define _XOPEN_SOURCE_EXTENDED 1
 #define NCURSES_WIDECHAR 1
-#include "screen.h"
+#include "term.h"
 
 #include <curses.h>
 #include <locale.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-struct screen {
+struct terminal {
 	SCREEN *screen;
 	int w, h;
 	bool colours;
@@ -19,7 +19,7 @@ struct screen {
 static const short colours[LOOK_COUNT] = { [LOOK_RED] = COLOR_RED, [LOOK_GREEN] = COLOR_GREEN, [LOOK_YELLOW] = COLOR_YELLOW,
 	[LOOK_BLUE] = COLOR_BLUE };
 
-static void start_colours(struct screen *t)
+static void start_colours(struct terminal *t)
 {
 	const char *no = getenv("NO_COLOR");
 	if ((no && *no) || !has_colors())
@@ -31,7 +31,7 @@ static void start_colours(struct screen *t)
 	t->colours = true;
 }
 
-struct screen *screen_open(struct err *e)
+struct terminal *term_open(struct err *e)
 {
 	const char *name = getenv("TERM");
 	SCREEN *screen = newterm(NULL, stdout, stdin);
@@ -39,7 +39,7 @@ struct screen *screen_open(struct err *e)
 		err_set(e, "the terminal \"%s\" cannot be drawn on; --plain writes lines instead", name ? name : "");
 		return NULL;
 	}
-	struct screen *t = xcalloc(1, sizeof *t);
+	struct terminal *t = xcalloc(1, sizeof *t);
 	t->screen = screen;
 	set_term(screen);
 	raw();
@@ -52,7 +52,7 @@ struct screen *screen_open(struct err *e)
 	return t;
 }
 
-void screen_close(struct screen *t)
+void term_close(struct terminal *t)
 {
 	if (!t)
 		return;
@@ -61,7 +61,7 @@ void screen_close(struct screen *t)
 	free(t);
 }
 
-bool screen_size(struct screen *t, int *w, int *h)
+bool term_size(struct terminal *t, int *w, int *h)
 {
 	struct winsize size = { 0 };
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col || !size.ws_row) {
@@ -78,7 +78,7 @@ bool screen_size(struct screen *t, int *w, int *h)
 	return changed;
 }
 
-static attr_t attributes(const struct screen *t, int look, short *pair)
+static attr_t attributes(const struct terminal *t, int look, short *pair)
 {
 	int base = look & (LOOK_REVERSE - 1);
 	attr_t a = look & LOOK_REVERSE ? A_REVERSE : A_NORMAL;
@@ -90,7 +90,7 @@ static attr_t attributes(const struct screen *t, int look, short *pair)
 	return a;
 }
 
-static void show_cell(const struct screen *t, int x, int y, const struct cell *cell)
+static void show_cell(const struct terminal *t, int x, int y, const struct cell *cell)
 {
 	wchar_t text[2 + MARKS_MAX] = { (wchar_t)cell->c };
 	cchar_t c;
@@ -102,7 +102,7 @@ static void show_cell(const struct screen *t, int x, int y, const struct cell *c
 	mvadd_wch(y, x, &c);
 }
 
-void screen_show(struct screen *t, const struct grid *g)
+void term_show(struct terminal *t, const struct grid *g)
 {
 	for (int y = 0; y < g->h; y++)
 		for (int x = 0; x < g->w; x++)
@@ -113,7 +113,7 @@ void screen_show(struct screen *t, const struct grid *g)
 	doupdate();
 }
 
-int screen_key(struct screen *t)
+int term_key(struct terminal *t)
 {
 	static const struct { int theirs, ours; } keys[] = {
 		{ KEY_UP, KEYS_UP }, { KEY_DOWN, KEYS_DOWN }, { KEY_LEFT, KEYS_LEFT }, { KEY_RIGHT, KEYS_RIGHT },
@@ -131,7 +131,7 @@ int screen_key(struct screen *t)
 	return kind == KEY_CODE_YES ? -1 : 0;
 }
 
-void screen_copy(struct screen *t, struct slice text)
+void term_copy(struct terminal *t, struct slice text)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct buf b = BUF_EMPTY;
@@ -158,7 +158,7 @@ static void say_capability(const char *name)
 		putp(s);
 }
 
-void screen_mend(void)
+void term_mend(void)
 {
 	int ignored;
 	if (setupterm(NULL, STDOUT_FILENO, &ignored) != OK)
