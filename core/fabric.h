@@ -36,6 +36,7 @@ struct cluster {
 	struct network network;
 	uint64_t seed;
 	int core;                 /* processor to stay on; -1: any */
+	bool prompt;              /* between two calls of next() the caller only computes: it waits for no terminal and nobody who types */
 	const char *marker;       /* value of DLAB_SESSION in the nodes' environment (guard.h) */
 	struct guard *guard;      /* told of every process; NULL: none */
 	const char *image;        /* docker: what the nodes run in; NULL: the agents' own image */

@@ -35,12 +35,10 @@ struct op *history_add(struct history *h)
 			h->chunks = h->chunks ? h->chunks * 2 : 8;
 			h->chunk = xrealloc(h->chunk, h->chunks * sizeof *h->chunk);
 		}
-		h->chunk[c] = arena_zero(h->arena, CHUNK * sizeof(struct op));
+		h->chunk[c] = arena_alloc(h->arena, CHUNK * sizeof(struct op));
 	}
 	struct op *op = &h->chunk[c][h->count++ % CHUNK];
-	op->status = OP_PENDING;
-	op->code = -1;
-	op->return_ns = INT64_MAX;
+	*op = (struct op){ .status = OP_PENDING, .code = -1, .return_ns = INT64_MAX };
 	return op;
 }
 

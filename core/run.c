@@ -204,7 +204,8 @@ static void set_up(struct play *p, const struct run_spec *spec, struct result *r
 	p->cluster = (struct cluster){
 		.lanes = &p->lanes, .arena = &p->arena, .argv = spec->argv, .cwd = spec->cwd, .seed = spec->seed,
 		.kind = spec->lab->kind == LAB_SOCKETS ? CLUSTER_SOCKETS : CLUSTER_LINES,
-		.config = slice_of(spec->test->config), .core = spec->core, .image = spec->image, .marker = spec->marker, .guard = spec->guard,
+		.config = slice_of(spec->test->config), .core = spec->core, .prompt = !spec->watch,
+		.image = spec->image, .marker = spec->marker, .guard = spec->guard,
 		.network = network_is_set(&spec->test->network) ? spec->test->network : LAB_NETWORK,
 		.init_limit_ns = INIT_LIMIT_S * NS_PER_S, .step_limit_ns = STEP_LIMIT_S * NS_PER_S,
 		.type_of = intern_type, .type_ctx = p->trace,
