@@ -100,6 +100,9 @@ struct op *play_send(struct play *, int node, const char *fmt, ...) PRINTF_LIKE(
 struct op *play_send_body(struct play *, int client, int node, struct slice body, int64_t timeout_ms);
 /* Sends a body, static or in the run's arena, and expects nothing: for garbage. It is no operation and gets no msg_id. */
 void play_throw(struct play *, int node, struct slice body);
+/* For an answer to nothing: no node has asked so often. (A small number might be that of a request that is under way, and
+ * a correct node would take the garbage for its answer.) */
+#define TO_NOTHING "\"in_reply_to\":900000000000001"
 /* Waits until the operation has ended, its time-out at most. */
 void play_wait(struct play *, const struct op *);
 /* Answer as a document, NULL when there is none or it is of another type than "<request's type>_ok".

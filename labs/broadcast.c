@@ -832,8 +832,8 @@ static void throw_garbage(struct play *p, void *arg)
 {
 	static const char *const bodies[] = {
 		"{}", "{\"type\":42}", "{\"type\":null}", "{\"type\":\"brodcast\",\"message\":7}", "{\"type\":\"broadcast\"}",
-		"{\"type\":\"broadcast_ok\",\"in_reply_to\":77}", "{\"type\":\"read_ok\",\"in_reply_to\":78,\"messages\":[5,6]}",
-		"{\"type\":\"error\",\"in_reply_to\":3,\"code\":99}", "{\"type\":\"\",\"in_reply_to\":\"x\"}",
+		"{\"type\":\"broadcast_ok\"," TO_NOTHING "}", "{\"type\":\"read_ok\"," TO_NOTHING ",\"messages\":[5,6]}",
+		"{\"type\":\"error\"," TO_NOTHING ",\"code\":99}", "{\"type\":\"\",\"in_reply_to\":\"x\"}",
 		"{\"type\":\"topology\"}", "{\"type\":\"read\",\"messages\":[1,2],\"msg_id\":\"seven\"}",
 	};
 	(void)arg;

@@ -116,8 +116,8 @@ static void play_garbage(struct play *p)
 {
 	static const char *const bodies[] = {
 		"{}", "{\"type\":42}", "{\"type\":\"echo\"}", "{\"type\":null,\"echo\":1}", "{\"echo\":\"no type\"}",
-		"{\"type\":\"echo_ok\",\"in_reply_to\":77,\"echo\":\"a reply to nothing\"}",
-		"{\"type\":\"error\",\"in_reply_to\":3,\"code\":99}", "{\"type\":\"\",\"in_reply_to\":\"x\"}",
+		"{\"type\":\"echo_ok\"," TO_NOTHING ",\"echo\":\"a reply to nothing\"}",
+		"{\"type\":\"error\"," TO_NOTHING ",\"code\":99}", "{\"type\":\"\",\"in_reply_to\":\"x\"}",
 		"{\"type\":\"echo\",\"echo\":\"twice\",\"echo\":\"the same key\"}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {

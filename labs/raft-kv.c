@@ -684,22 +684,19 @@ static void play_sessions(struct play *p)
 
 /* --- odd messages --- */
 
-/* Replies to nothing: no node has asked so often. (A smaller number might be that of a request that is under way.) */
-#define NOTHING "\"in_reply_to\":900000000000001"
-
 static void throw_all(struct play *p)
 {
 	static const char *const bodies[] = {
 		"{}", "{\"type\":42}", "{\"type\":null,\"key\":1}", "{\"type\":\"\",\"in_reply_to\":\"x\"}", "{\"key\":1}",
-		"{\"type\":\"read_ok\"," NOTHING ",\"value\":1}", "{\"type\":\"write_ok\",\"in_reply_to\":-1}",
-		"{\"type\":\"error\"," NOTHING ",\"code\":99}", "{\"type\":\"error\"}",
+		"{\"type\":\"read_ok\"," TO_NOTHING ",\"value\":1}", "{\"type\":\"write_ok\",\"in_reply_to\":-1}",
+		"{\"type\":\"error\"," TO_NOTHING ",\"code\":99}", "{\"type\":\"error\"}",
 		"{\"type\":\"write\"}", "{\"type\":\"write\",\"key\":null}", "{\"type\":\"read\"}", "{\"type\":\"read\",\"key\":[1]}",
 		"{\"type\":\"cas\",\"key\":1}", "{\"type\":\"cas\",\"key\":{},\"from\":1,\"to\":2,\"session\":\"g1\",\"seq\":1}",
 		"{\"type\":\"write\",\"key\":11,\"value\":1,\"session\":7,\"seq\":\"x\"}",
 		"{\"type\":\"write\",\"key\":11,\"value\":2,\"session\":\"g2\",\"seq\":-1}",
 		"{\"type\":\"write\",\"key\":11,\"value\":3,\"session\":\"g3\"}",
 		"{\"type\":\"request_vote\"}", "{\"type\":\"request_vote\",\"term\":\"7\"}", "{\"type\":\"append_entries\",\"term\":null}",
-		"{\"type\":\"append_entries_ok\"," NOTHING "}", "{\"type\":\"install_snapshot\"}",
+		"{\"type\":\"append_entries_ok\"," TO_NOTHING "}", "{\"type\":\"install_snapshot\"}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
 		for (int node = 0; node < play_nodes(p); node++)

@@ -14,9 +14,9 @@ static const char *const garbage[] = {
 	"{\"type\":\"append_entries\"}", "{\"type\":\"append_entries\",\"term\":null,\"entries\":5}",
 	"{\"type\":\"append_entries\",\"term\":\"x\",\"entries\":[{}],\"leader_commit\":\"y\"}",
 	"{\"type\":\"install_snapshot\"}", "{\"type\":\"install_snapshot\",\"term\":[],\"last_included_index\":null}",
-	"{\"type\":\"request_vote_ok\",\"in_reply_to\":77,\"vote_granted\":\"yes\"}",
-	"{\"type\":\"append_entries_ok\",\"in_reply_to\":78,\"success\":1}", "{\"type\":\"install_snapshot_ok\",\"in_reply_to\":-1}",
-	"{\"type\":\"error\",\"in_reply_to\":3,\"code\":99}", "{\"type\":\"propose_ok\",\"in_reply_to\":79,\"index\":1}",
+	"{\"type\":\"request_vote_ok\"," TO_NOTHING ",\"vote_granted\":\"yes\"}",
+	"{\"type\":\"append_entries_ok\"," TO_NOTHING ",\"success\":1}", "{\"type\":\"install_snapshot_ok\",\"in_reply_to\":-1}",
+	"{\"type\":\"error\"," TO_NOTHING ",\"code\":99}", "{\"type\":\"propose_ok\"," TO_NOTHING ",\"index\":1}",
 };
 
 void raft_play_garbage(struct play *p)

@@ -276,8 +276,8 @@ static void play_restart(struct play *p)
 static void play_garbage(struct play *p)
 {
 	static const char *const bodies[] = {
-		"{}", "{\"type\":42}", "{\"type\":null}", "{\"type\":\"gnerate\"}", "{\"type\":\"generate_ok\",\"in_reply_to\":77,\"id\":1}",
-		"{\"type\":\"error\",\"in_reply_to\":3,\"code\":99}", "{\"type\":\"\",\"in_reply_to\":\"x\"}",
+		"{}", "{\"type\":42}", "{\"type\":null}", "{\"type\":\"gnerate\"}", "{\"type\":\"generate_ok\"," TO_NOTHING ",\"id\":1}",
+		"{\"type\":\"error\"," TO_NOTHING ",\"code\":99}", "{\"type\":\"\",\"in_reply_to\":\"x\"}",
 		"{\"type\":\"generate\",\"msg_id\":\"seven\",\"extra\":[{}]}", "{\"type\":\"generate\"}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
