@@ -85,14 +85,25 @@ $(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # --- the agent of the docker fabric: one static program, so that it runs in any image ---
-AGENT_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard docker/*.c) $(addprefix core/,arena.c base.c child.c event.c fault.c lanes.c link.c pass.c proto.c shape.c))
+AGENT_PARTS = arena base child event fault lanes link pass proto shape
+AGENT_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard docker/*.c) $(AGENT_PARTS:%=core/%.c))
 $(BUILD)/docker/dlab-agent: $(AGENT_OBJ)
 	$(call say,LINK,$@)$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -lm
 
+# The sources of the agents as a number, which their image has as a label: dlab runs no agents but its own.
+$(BUILD)/agent_id.h: $(sort $(wildcard docker/*.[ch] $(AGENT_PARTS:%=core/%.[ch]))) docker/Dockerfile
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)echo "#define AGENT_ID \"$$(cat $^ | cksum | cut -d ' ' -f 1)\"" > $@
+
+$(BUILD)/core/docker_pods.o: $(BUILD)/agent_id.h
+
+$(BUILD)/docker/image.Dockerfile: docker/Dockerfile $(BUILD)/agent_id.h
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)sed 's/#define AGENT_ID /LABEL org.dlab.agent=/' $(BUILD)/agent_id.h | cat docker/Dockerfile - > $@
+
 .PHONY: image
 IMAGE_BASE = $(if $(BASE),--build-arg BASE=$(BASE))
-image: $(BUILD)/docker/dlab-agent ## build the image of the docker fabric (BASE=IMAGE: from another than debian:bookworm-slim)
-	cp docker/Dockerfile $(BUILD)/docker/image.Dockerfile
+image: $(BUILD)/docker/dlab-agent $(BUILD)/docker/image.Dockerfile ## build the image of the docker fabric (BASE=IMAGE: from another than debian:bookworm-slim)
 	cd $(BUILD)/docker && tar -c image.Dockerfile dlab-agent | docker build -q -f image.Dockerfile $(IMAGE_BASE) -t dlab-agent:$(VERSION) -
 
 # --- tests ---
@@ -142,7 +153,7 @@ test-docker: deps-docker ## the docker fabric with real containers (it starts an
 	@BUILD=$(BUILD) python3 tests/docker/run.py
 
 test-docker-netem: deps-docker ## the same links by a kernel with netem, in a small virtual machine (skipped where its tool is missing)
-	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent $(NETEM_NODES:%=$(BUILD)/tests/bench/node_%)
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/dlab $(BUILD)/tests/test_contract $(BUILD)/docker/dlab-agent $(BUILD)/docker/image.Dockerfile $(NETEM_NODES:%=$(BUILD)/tests/bench/node_%)
 	@BUILD=$(BUILD) python3 tests/docker/netem.py
 
 unit: programs ## the unit tests alone

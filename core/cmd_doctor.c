@@ -244,8 +244,9 @@ static void check_shaping(struct checkup *c, struct docker *d)
 	struct shaping s;
 	struct err e;
 	struct buf b = BUF_EMPTY;
-	if (docker_do(d, "GET", NULL, NULL, &e, "/images/%s/json", pods_agent_image()) != 0) {
-		REPORT(c, WEAK, "image", "for --fabric docker: `make image` in dlab's folder", "%s is not there", pods_agent_image());
+	const char *fault = pods_agent_image_fault(d, &e);
+	if (fault) {
+		REPORT(c, WEAK, "image", "for --fabric docker: `make image` in dlab's folder", "%s %s", pods_agent_image(), fault);
 		return;
 	}
 	if (pods_probe(d, &s, &e) != 0) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent_id.h" /* made by the Makefile */
 #include "docker_sweep.h"
 #include "guard.h"
 
@@ -20,24 +21,42 @@ const char *pods_agent_image(void)
 
 /* --- the image --- */
 
-static int need_image(struct pods *p, const char *image, const char *advice, struct err *e)
+/* What is wrong with an image, as a sentence without its subject; NULL: nothing. An engine that does not answer is `e`. */
+static const char *image_fault(struct docker *d, const char *image, const char *agent_id, struct err *e)
 {
 	struct docker_call call = { 0 };
-	docker_send(p->docker, &call, "GET", NULL, "/images/%s/json", image);
-	int rc = docker_finish(p->docker, &call, 1, e);
-	if (rc != 0 && call.status == 404)
-		err_set(e, "the Docker image %s is not there: %s", image, advice);
+	docker_send(d, &call, "GET", NULL, "/images/%s/json", image);
+	const char *fault = docker_finish(d, &call, 1, e) == 0 ? NULL : call.status == 404 ? "is not there" : e->text;
+	if (!fault && agent_id) {
+		json_t *doc = json_read(buf_as_slice(&call.reply), e);
+		const json_t *labels = json_get(json_get(doc, "Config"), "Labels");
+		if (strcmp(json_get_string(labels, "org.dlab.agent", ""), agent_id) != 0)
+			fault = "holds the agents of another dlab";
+		json_decref(doc);
+	}
 	docker_call_done(&call);
-	return rc;
+	return fault;
+}
+
+const char *pods_agent_image_fault(struct docker *d, struct err *e)
+{
+	return image_fault(d, pods_agent_image(), AGENT_ID, e);
+}
+
+static int refuse_image(const char *image, const char *fault, const char *advice, struct err *e)
+{
+	if (fault && fault != e->text)
+		err_set(e, "the Docker image %s %s: %s", image, fault, advice);
+	return fault ? -1 : 0;
 }
 
 static int need_images(struct pods *p, struct err *e)
 {
 	const char *own = p->cluster->image;
-	if (need_image(p, pods_agent_image(), "`make image` in dlab's folder builds it (`make image BASE=IMAGE` from an image that is here, "
-		"where nothing can be pulled)", e) != 0)
+	if (refuse_image(pods_agent_image(), pods_agent_image_fault(p->docker, e), "`make image` in dlab's folder builds it (`make image "
+		"BASE=IMAGE` from an image that is here, where nothing can be pulled)", e) != 0)
 		return -1;
-	return own ? need_image(p, own, "pull or build it first (`docker pull`)", e) : 0;
+	return own ? refuse_image(own, image_fault(p->docker, own, NULL, e), "pull or build it first (`docker pull`)", e) : 0;
 }
 
 /* --- the network --- */

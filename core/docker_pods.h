@@ -47,5 +47,8 @@ int pods_each(struct pods *, lane_set nodes, const char *verb, struct err *);
 int pods_probe(struct docker *, struct shaping *, struct err *);
 /* The image of the agents: "dlab-agent:0.1.0". */
 const char *pods_agent_image(void);
+/* What is wrong with it, to follow its name: "is not there", "holds the agents of another dlab", or the engine's own words
+ * in *e. NULL: nothing. */
+const char *pods_agent_image_fault(struct docker *, struct err *e);
 
 #endif

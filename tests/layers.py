@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # core/, from the bottom up: a file may include headers of its own layer and of those below.
 LAYERS = [
-    {"base"},
+    {"base", "agent_id"},  # the second is made by the Makefile
     {"arena", "json", "lanes", "style"},
     {"event", "history", "fault", "guard", "skip", "ddmin", "files", "markdown", "pager", "scratch", "pass"},
     {"proto", "canon", "child", "text", "docker_where", "docker_said", "docker_wires"},

@@ -39,10 +39,9 @@ $dlab doctor | grep shaping
 
 def stage(folder):
     """What the machine needs, and no more: the whole of it is copied."""
-    for path in ("dlab", "tests/test_contract", "docker/dlab-agent", *(f"tests/bench/node_{lab}" for lab, _ in LABS)):
+    for path in ("dlab", "tests/test_contract", "docker/dlab-agent", "docker/image.Dockerfile", *(f"tests/bench/node_{lab}" for lab, _ in LABS)):
         (folder / "build" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(BUILD / path, folder / "build" / path)
-    shutil.copy(ROOT / "docker/Dockerfile", folder / "build/docker/image.Dockerfile")
     version = re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M).group(1)
     (folder / "build/docker/tag").write_text(f"dlab-agent:{version}")
     for path in ("tests/nodes", "stages"):

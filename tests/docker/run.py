@@ -28,6 +28,7 @@ BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 DLAB = BUILD / "dlab"
 HOSTILE = ROOT / "tests" / "docker" / "hostile.py"
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / "core/sdk/python"), "DLAB_HOME": str(ROOT)}
+VERSION = re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M).group(1)
 CHECKS = []
 SWEPT_LIMIT_S = 10
 SIDE_BY_SIDE = 3
@@ -284,6 +285,22 @@ def no_image():
     refused(try_echo("--image", "dlab-no-such-image:1"), "the Docker image dlab-no-such-image:1 is not there")
 
 
+@check_alone
+def an_image_of_another_dlab():
+    """One that an older dlab built: its agents may say other things, and what they leave unsaid would count as lost."""
+    image = f"dlab-agent:{VERSION}"
+    stale = "FROM " + image + "\nLABEL org.dlab.agent=0\n"
+    docker("tag", image, "dlab-agent:kept")
+    try:
+        need(call("sh", "-c", f"printf '{stale}' | docker build -q -t {image} -").returncode == 0)
+        refused(try_echo(), f"the Docker image {image} holds the agents of another dlab: `make image`")
+        need("holds the agents of another dlab" in dlab("doctor").stdout)
+    finally:
+        docker("tag", "dlab-agent:kept", image)
+        docker("rmi", "dlab-agent:kept")
+    need(try_echo().returncode == 0)
+
+
 @check
 def a_folder_of_the_system():
     done = dlab("test", "echo", "-t", "one", "--fabric", "docker", *solution("echo"), cwd="/usr")
@@ -325,8 +342,8 @@ def a_full_disk():
         try:
             if engine.missing:
                 raise Skip(engine.missing)
-            version = re.search(r"^VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M).group(1)
-            made = call("sh", "-c", f"tar -C {BUILD}/docker -c dlab-agent | docker -H {engine.host} import - dlab-agent:{version}")
+            label = (BUILD / "docker/image.Dockerfile").read_text().splitlines()[-1]
+            made = call("sh", "-c", f"tar -C {BUILD}/docker -c dlab-agent | docker -H {engine.host} import -c '{label}' - dlab-agent:{VERSION}")
             need(made.returncode == 0, made.stdout)
             ended_at = set()
             for room in FULL_BUT:
