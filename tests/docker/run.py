@@ -292,12 +292,13 @@ def an_image_of_another_dlab():
     stale = "FROM " + image + "\nLABEL org.dlab.agent=0\n"
     docker("tag", image, "dlab-agent:kept")
     try:
-        need(call("sh", "-c", f"printf '{stale}' | docker build -q -t {image} -").returncode == 0)
+        built = call("sh", "-c", f"printf '{stale}' | docker build -q -t {image} -")
+        need(built.returncode == 0, built.stdout)
         refused(try_echo(), f"the Docker image {image} holds the agents of another dlab: `make image`")
         need("holds the agents of another dlab" in dlab("doctor").stdout)
     finally:
         docker("tag", "dlab-agent:kept", image)
-        docker("rmi", "dlab-agent:kept")
+        docker("rmi", "dlab-agent:kept", built.stdout.split()[-1])
     need(try_echo().returncode == 0)
 
 
