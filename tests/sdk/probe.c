@@ -1,6 +1,7 @@
 /* probe: uses every verb of the SDK on demand. The probes in C, Go and Python do the same. */
 #define DLAB_IMPLEMENTATION
 #include "dlab.h"
+#include "dlab.h" /* as when a header of the learner's has it too */
 
 static void on_init(struct dlab *d, const struct dlab_msg *m, void *arg)
 {

@@ -133,7 +133,8 @@ struct dlab_json dlab_as_json(struct dlab_text *);
 #endif
 
 /* ====================================================================================================== */
-#ifdef DLAB_IMPLEMENTATION
+#if defined DLAB_IMPLEMENTATION && !defined DLAB_IMPLEMENTED
+#define DLAB_IMPLEMENTED
 
 #include <errno.h>
 #include <fcntl.h>
