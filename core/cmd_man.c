@@ -35,14 +35,20 @@ static void print_text(const char *s)
 	putchar('\n');
 }
 
+/* One that is typed as it stands: its hyphens are no hyphenation. */
+static void print_name(const char *s)
+{
+	for (; *s; s++)
+		printf(*s == '-' ? "\\-" : "%c", *s);
+}
+
 static void print_option(const struct cmd_option *o)
 {
 	printf(".TP\n");
 	if (o->letter)
 		printf("\\fB\\-%c\\fR, ", o->letter);
 	printf("\\fB\\-\\-");
-	for (const char *c = o->name; *c; c++)
-		printf(*c == '-' ? "\\-" : "%c", *c);
+	print_name(o->name);
 	printf("\\fR");
 	if (o->value)
 		printf(" \\fI%s\\fR", o->value);
@@ -53,11 +59,9 @@ static void print_option(const struct cmd_option *o)
 static void print_key(const struct cmd_key *k)
 {
 	printf(".TP\n.B \"");
-	for (const char *s = k->keys; *s; s++)
-		printf(*s == '-' ? "\\-" : "%c", *s);
+	print_name(k->keys);
 	printf("%s:", *k->keys ? "  " : "");
-	for (const char *s = k->name; *s; s++)
-		printf(*s == '-' ? "\\-" : "%c", *s);
+	print_name(k->name);
 	printf("\"\n");
 	print_text(k->help);
 }
@@ -65,11 +69,9 @@ static void print_key(const struct cmd_key *k)
 static void print_command(const struct command *c)
 {
 	printf(".SS \"dlab ");
-	for (const char *s = c->name; *s; s++)
-		printf(*s == '-' ? "\\-" : "%c", *s);
+	print_name(c->name);
 	printf("%s", *c->arguments ? " " : "");
-	for (const char *s = c->arguments; *s; s++)
-		printf(*s == '-' ? "\\-" : "%c", *s);
+	print_name(c->arguments);
 	printf("\"\n");
 	char summary[200];
 	snprintf(summary, sizeof summary, "%s.", c->summary);
@@ -92,8 +94,7 @@ static void print_pairs(const char *section, const char *const (*pairs)[2], size
 	printf(".SH %s\n", section);
 	for (size_t i = 0; i < n; i++) {
 		printf(".TP\n.B \"");
-		for (const char *s = pairs[i][0]; *s; s++)
-			printf(*s == '-' ? "\\-" : "%c", *s);
+		print_name(pairs[i][0]);
 		printf("\"\n");
 		print_text(pairs[i][1]);
 	}
@@ -104,8 +105,7 @@ static void print_labs(void)
 	printf(".SH LABS\n");
 	for (const struct lab *const *l = all_labs; *l; l++) {
 		printf(".TP\n.B \"");
-		for (const char *s = (*l)->id; *s; s++)
-			printf(*s == '-' ? "\\-" : "%c", *s);
+		print_name((*l)->id);
 		printf("\"\nStage %d: ", (*l)->stage);
 		print_text((*l)->title);
 	}
