@@ -159,7 +159,7 @@ def deaf(_):
     if os.fork() == 0:
         os.setsid()
         while True:
-            time.sleep(60)
+            signal.pause()
     return {}
 
 

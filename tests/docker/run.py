@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -427,11 +428,20 @@ def wait_up(run):
     raise AssertionError("the cluster did not come up")
 
 
+def wait_left(pid, wanted, limit):
+    """Until that is what there is of a dlab: looked at whenever the engine tells that something has changed."""
+    end = time.monotonic() + limit
+    with subprocess.Popen(["docker", "events", "--since", str(int(time.time()))], stdout=subprocess.PIPE) as events:
+        try:
+            while left(pid) != wanted:
+                told = select.select([events.stdout], [], [], max(0, end - time.monotonic()))[0]
+                need(told and os.read(events.stdout.fileno(), 65536), "after", limit, "s there are", left(pid), "containers, networks, volumes")
+        finally:
+            events.kill()
+
+
 def gone(pid):
-    end = time.monotonic() + SWEPT_LIMIT_S
-    while left(pid) != [0, 0, 0]:
-        need(time.monotonic() < end, "after", SWEPT_LIMIT_S, "s there are still", left(pid), "containers, networks, volumes")
-        time.sleep(0.2)
+    wait_left(pid, [0, 0, 0], SWEPT_LIMIT_S)
 
 
 @check
@@ -450,25 +460,31 @@ def a_killed_harness_of_raw_sockets_leaves_nothing():
     scratch = tempfile.mkdtemp(dir=HERE.folder)
     run = subprocess.Popen([DLAB, "test", "sockets", "-t", "no-leaks", "--fabric", "docker", *map(str, solution("sockets"))], cwd=HERE.folder,
                            env={**ENV, "TMPDIR": scratch}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while left(run.pid) != [3, 1, 2]:
-        need(run.poll() is None and time.monotonic() < end, "it does not come up", left(run.pid))
-        time.sleep(0.05)
+    wait_left(run.pid, [3, 1, 2], 60)
+    guard = os.pidfd_open(guard_of(run.pid))
     need(list(pathlib.Path(scratch).glob("*/clients/harness.sock")), "there is no socket in", list(pathlib.Path(scratch).rglob("*")))
     run.kill()
     run.wait()
     gone(run.pid)
-    end = time.monotonic() + SWEPT_LIMIT_S
-    while list(pathlib.Path(scratch).iterdir()):
-        need(time.monotonic() < end, "left in the folder:", list(pathlib.Path(scratch).rglob("*")))
-        time.sleep(0.05)
+    need(select.select([guard], [], [], SWEPT_LIMIT_S)[0], "the guard lives on")
+    os.close(guard)
+    need(not list(pathlib.Path(scratch).iterdir()), "left in the folder:", list(pathlib.Path(scratch).rglob("*")))
+
+
+def guard_below(pid):
+    """Of a process or its workers; 0: there is none."""
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        is_guard = pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "lab-guard"
+        found = int(child) if is_guard else guard_below(child)
+        if found:
+            return found
+    return 0
 
 
 def guard_of(pid):
-    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "lab-guard":
-            return int(child)
-    raise AssertionError("there is no guard")
+    found = guard_below(pid)
+    need(found, "there is no guard")
+    return found
 
 
 @check_alone
