@@ -368,6 +368,14 @@ static void obey(struct session *s, struct slice line)
 	}
 }
 
+/* Tells who looks on how far the run is. A file that cannot be written shows nobody anything: the run ends, and says why. */
+static void tell_reached(struct session *s)
+{
+	struct play *p = s->play;
+	if (p->spec->store_live && p->ops->deterministic && !store_reached(p->store, play_now(p)))
+		s->quit = true;
+}
+
 /* --- stdin --- */
 
 /* Waits for input or a signal; on proc only for a moment that has passed already. */
@@ -492,6 +500,8 @@ void session_play(struct session *s, struct play *p)
 		}
 		if (!p->ops->deterministic)
 			go_on(s, play_now(p) + SLICE_MS * NS_PER_MS, NULL);
-		read_input(s);
+		tell_reached(s);
+		if (!s->quit)
+			read_input(s);
 	}
 }

@@ -357,12 +357,10 @@ static void write_types(struct store *s, uint16_t up_to)
 	}
 }
 
-/* One transaction: the events after `taken` up to `to`. */
-static void write_batch(struct store *s, uint64_t to)
+/* In a transaction that is open, and by who has using_db: the events after `taken` up to `to`. */
+static void write_up_to(struct store *s, uint64_t to)
 {
 	uint16_t types = s->types;
-	pthread_mutex_lock(&s->using_db);
-	run_sql(s, "BEGIN");
 	for (uint64_t seq = s->taken + 1; seq <= to && !s->failed;) {
 		int rows = to - seq + 1 >= ROWS ? ROWS : 1;
 		uint16_t type = write_events(s, rows == ROWS ? s->insert_events : s->insert_event, seq, rows);
@@ -371,7 +369,17 @@ static void write_batch(struct store *s, uint64_t to)
 		seq += (uint64_t)rows;
 	}
 	write_types(s, types);
-	if (run_sql(s, "COMMIT"))
+}
+
+/* One transaction, and a pair of meta in it when there is one. */
+static void write_batch(struct store *s, uint64_t to, const char *key, uint64_t number)
+{
+	pthread_mutex_lock(&s->using_db);
+	run_sql(s, "BEGIN");
+	write_up_to(s, to);
+	if (key)
+		write_number(s, key, number);
+	if (run_sql(s, "COMMIT") && to > s->taken) /* the other thread may have been further already */
 		s->taken = to;
 	pthread_mutex_unlock(&s->using_db);
 }
@@ -398,7 +406,7 @@ static void *writer(void *arg)
 		int ending = s->ending; /* before the number of events: after DRAIN there come no more */
 		uint64_t to = trace_published(s->trace);
 		while (s->taken < to && !s->failed && s->ending != DROP)
-			write_batch(s, to - s->taken > BATCH ? s->taken + BATCH : to);
+			write_batch(s, to - s->taken > BATCH ? s->taken + BATCH : to, NULL, 0);
 		if (ending != GOES_ON || s->failed)
 			return NULL;
 		wait_for_events(s);
@@ -408,6 +416,12 @@ static void *writer(void *arg)
 void store_hurry(struct store *s, int latency_ms)
 {
 	atomic_store_explicit(&s->latency_ms, latency_ms, memory_order_relaxed);
+}
+
+bool store_reached(struct store *s, int64_t now_ns)
+{
+	write_batch(s, trace_published(s->trace), STORE_REACHED, (uint64_t)now_ns);
+	return !s->failed;
 }
 
 void store_poke(struct store *s)
@@ -801,6 +815,15 @@ uint64_t store_events(struct store_run *r)
 	if (query_number(r, "SELECT max(seq) FROM events", 0, &n, &ignored) != 0 || n < 0)
 		return 0;
 	return (uint64_t)n;
+}
+
+int64_t store_reached_ns(const struct store_run *r)
+{
+	struct err ignored;
+	int64_t t;
+	if (query_number(r, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = '" STORE_REACHED "'", -1, &t, &ignored) != 0)
+		return -1;
+	return t >= 0 && t <= TIME_LIMIT ? t : -1;
 }
 
 size_t store_evidence(struct store_run *r, uint64_t *out, size_t max)

@@ -27,6 +27,7 @@ enum { STORE_APPLICATION_ID = 0x646c6162, STORE_VERSION = 1 };
 
 /* Keys of meta that the commands agree on. Those marked * the store writes itself. */
 #define STORE_STATE "state"           /* * "running" until the run has ended, then "finished" */
+#define STORE_REACHED "reached_ns"    /* * where its time stands while it waits for what is typed; only of free play on sim */
 #define STORE_DLAB "dlab"             /* * version of dlab */
 #define STORE_NODES "nodes"           /* * how many */
 #define STORE_FIRST "first"           /* * number in the first node's name: 0 or 1 */
@@ -74,6 +75,9 @@ void store_describe(struct store *, const struct store_pair *, size_t n);
 /* From now on no event waits longer than that for its place in the file (a quarter of a second unless told): for a reader
  * who looks on. */
 void store_hurry(struct store *, int latency_ms);
+/* Writes all events so far, and says that the run has got to that moment and waits: a reader sees both or neither. False when
+ * the file cannot be written any more; store_finish tells why. */
+bool store_reached(struct store *, int64_t now_ns);
 /* Cheap; call it after every event, or every few. Wakes the writer when there is enough to write. */
 void store_poke(struct store *);
 /* Writes the rest and frees the store, in any case. -1 and an error when this or any earlier write failed; the
@@ -95,6 +99,9 @@ struct slice store_meta_get(struct store_run *, const char *key);
 const struct lanes *store_lanes(const struct store_run *);
 /* How many events there are by now. */
 uint64_t store_events(struct store_run *);
+/* Where the run's time stood when it last waited (store_reached); -1 when it never did. All events up to then are in a
+ * store_events that is asked later. */
+int64_t store_reached_ns(const struct store_run *);
 /* The verdict's evidence; returns how many were put in out. */
 size_t store_evidence(struct store_run *, uint64_t *out, size_t max);
 

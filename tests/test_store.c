@@ -491,6 +491,32 @@ static void test_read_while_written(void **state)
 	sample_done(&s);
 }
 
+/* What was reached and all events before are seen at once, without waiting, while the writer's own thread writes too. */
+static void test_reached(void **state)
+{
+	(void)state;
+	struct sample s;
+	struct err err;
+	sample_init(&s);
+	struct store *st = store_create("reached.db", s.trace, &err);
+	assert_non_null(st);
+	store_hurry(st, 1);
+	struct store_run *r = store_open("reached.db", &err);
+	assert_non_null(r);
+	assert_int_equal(store_reached_ns(r), -1);
+	for (uint64_t n = 1; n <= 6000; n += n < 3000 ? 7 : 1000) {
+		sample_events(&s, n);
+		assert_true(store_reached(st, (int64_t)n * 1000));
+		assert_int_equal(store_reached_ns(r), (int64_t)n * 1000);
+		assert_int_equal(store_events(r), trace_count(s.trace));
+	}
+	struct store_meta meta = sample_meta(&s);
+	assert_int_equal(store_finish(st, &meta, &err), 0);
+	assert_pages(r, s.trace);
+	store_close(r);
+	sample_done(&s);
+}
+
 /* The child: writes a run, says how far it is, and goes on until it is killed. */
 static _Noreturn void write_until_killed(int say, uint64_t finish_after)
 {
@@ -904,6 +930,7 @@ int main(void)
 		cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_cannot_create),
 		cmocka_unit_test(test_read_while_written),
+		cmocka_unit_test(test_reached),
 		cmocka_unit_test(test_killed_in_mid_run),
 		cmocka_unit_test(test_killed_while_finishing),
 		cmocka_unit_test(test_full_disk),
