@@ -191,9 +191,11 @@ static void drive(struct app *a, int64_t dt_ns)
 		a->dirty = true;
 		return;
 	}
-	if (dash_end_ns(d) > live_granted_ns(a->live)) /* it was stepped */
-		live_set_granted(a->live, dash_end_ns(d));
-	if (d->live_sim && d->playing)
+	if (!d->live_sim)
+		return;
+	if (source_reached_ns(d->source) > live_granted_ns(a->live)) /* it has begun, or was stepped */
+		live_set_granted(a->live, source_reached_ns(d->source));
+	if (d->playing)
 		live_time(a->live, d->t_ns + 2 * (int64_t)((double)dt_ns * d->speed));
 }
 

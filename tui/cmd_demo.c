@@ -15,7 +15,7 @@
 
 extern const struct command cmd_demo;
 
-enum { CHUNK_MS = 40, LOOK_MS = 10, AHEAD_MS = 1000, LATE_LOOK_MS = 250, NOTES_LOOK_MS = 200, PLAIN_WIDTH = 160 };
+enum { CHUNK_MS = 20, LOOK_MS = 10, CHUNK_LOOK_MS = 1, NOTES_LOOK_MS = 200, PLAIN_WIDTH = 160 };
 
 struct options {
 	const char *fabric;
@@ -101,21 +101,53 @@ static void tell(struct plain *p)
 	demo_go(&p->run);
 }
 
-/* Whether the file shows less than the time that was granted: the run or the disk is held up, or nothing happens. */
-static bool is_late(struct plain *p)
+/* On sim, until the file shows all of the time that was granted: what a scene does then happens at the same moment whenever it
+ * is played, on a busy machine too. A file tells nobody that it grows. */
+static void catch_up(struct plain *p)
 {
-	const struct event *last = source_count(p->source) ? source_at(p->source, source_count(p->source)) : NULL;
-	return last && live_granted_ns(p->live) - last->t_ns > AHEAD_MS * NS_PER_MS;
+	while (!live_over(p->live) && source_reached_ns(p->source) < live_granted_ns(p->live)) {
+		poll(NULL, 0, CHUNK_LOOK_MS);
+		source_refresh(p->source);
+	}
+	live_set_granted(p->live, source_reached_ns(p->source));
 }
 
-/* Until the events of the time that was granted are in the file: it is looked at a few times, then more time is granted. A
- * step's limit is in the run's time, so that must not run away from what can be seen. */
 static void let_time_pass(struct plain *p, bool sim)
 {
-	if (sim)
+	if (sim) {
 		live_time(p->live, live_granted_ns(p->live) + CHUNK_MS * NS_PER_MS);
-	poll(NULL, 0, sim && is_late(p) ? LATE_LOOK_MS : LOOK_MS); /* a file tells nobody that it grows */
-	source_refresh(p->source);
+		catch_up(p);
+	} else {
+		poll(NULL, 0, LOOK_MS);
+		source_refresh(p->source);
+	}
+}
+
+static void play_scene(struct plain *p, bool sim)
+{
+	int64_t began = clock_ns();
+	if (sim)
+		catch_up(p); /* with where it begins */
+	while (!live_over(p->live)) {
+		print_rows(p);
+		int64_t now = sim ? live_granted_ns(p->live) : clock_ns() - began;
+		if (demo_see(&p->run, p->source, source_count(p->source), now) || p->step < 0)
+			tell(p);
+		if (p->run.phase == DEMO_OVER || p->run.phase == DEMO_FAILED)
+			break;
+		let_time_pass(p, sim);
+	}
+}
+
+/* The scene's end; or why the run ended before. */
+static int end_of(struct plain *p, struct err *e)
+{
+	if (p->run.phase == DEMO_OVER)
+		return EXIT_PASSED;
+	if (p->run.phase == DEMO_FAILED)
+		return EXIT_FAILED;
+	const char *words = live_words(p->live);
+	return err_set(e, "%s", *words ? words : "the run ended before the scene did");
 }
 
 static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, struct err *e)
@@ -126,7 +158,6 @@ static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, s
 	bool sim = strcmp(fabric, "sim") == 0;
 	for (int i = 0; words && words[i]; i++)
 		argv[4 + i] = words[i];
-	int64_t began = clock_ns();
 	struct plain p = { .style = style_of(stdout), .step = -1 };
 	char *home = dlab_home(e); /* on docker, the folder where it starts is what the nodes see */
 	p.live = words && path && home ? live_start(&(struct live_spec){ .argv = argv, .cwd = home, .store = path, .sim = sim }, e) : NULL;
@@ -134,18 +165,9 @@ static int play_plain(const struct demo *d, const char *fabric, uint64_t seed, s
 	if (p.source) {
 		rows_init_with(&p.rows, source_lanes(p.source), &p.style, &(struct rows_plan){ .width = PLAIN_WIDTH, .last_seq = 9999 }, source_sent_of, p.source);
 		demo_begin(&p.run, d, source_lanes(p.source), send_line, &p);
-		while (!live_over(p.live)) {
-			print_rows(&p);
-			int64_t now = sim ? live_granted_ns(p.live) : clock_ns() - began;
-			bool changed = demo_see(&p.run, p.source, source_count(p.source), now);
-			if (changed || p.step < 0)
-				tell(&p);
-			if (p.run.phase == DEMO_OVER || p.run.phase == DEMO_FAILED)
-				break;
-			let_time_pass(&p, sim);
-		}
+		play_scene(&p, sim);
 	}
-	int rc = !p.source ? -1 : p.run.phase == DEMO_OVER ? EXIT_PASSED : EXIT_FAILED;
+	int rc = p.source ? end_of(&p, e) : -1;
 	source_close(p.source);
 	live_stop(p.live);
 	demo_place_clear();
@@ -237,7 +259,8 @@ const struct command cmd_demo = {
 	.summary = "Show a scripted scene to a class",
 	.help = "Without NAME: which there are. A scene starts a cluster of the shipped nodes and waits for real events. Where it asks the\n"
 		"class, it stands still until PgDn or Right (a presenter's clicker will do); b blanks the screen. All keys of the\n"
-		"dashboard work meanwhile. Exit status of --plain: 0, or 1 when something did not happen in time.",
+		"dashboard work meanwhile. On sim, --plain prints the same lines for the same seed. Its exit status: 0, or 1 when something\n"
+		"did not happen in time.",
 	.completes = "split-brain raft-election figure-8 figure-8-right stale-read stale-read-right exactly-once exactly-once-wrong broadcast",
 	.options = options,
 	.run = run,

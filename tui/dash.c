@@ -178,7 +178,10 @@ const struct moment *dash_moment(struct dash *d)
 
 static void play_on(struct dash *d, int64_t dt_ns)
 {
-	d->t_ns += (int64_t)((double)dt_ns * d->speed);
+	int64_t to = d->t_ns + (int64_t)((double)dt_ns * d->speed), reached = source_reached_ns(d->source);
+	if (d->live && d->live_sim && to > reached) /* a run that is held up is waited for */
+		to = reached > d->t_ns ? reached : d->t_ns;
+	d->t_ns = to;
 	const struct event *e;
 	while ((e = source_at(d->source, d->at + 1)) && e->t_ns <= d->t_ns)
 		d->at++;

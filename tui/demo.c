@@ -235,8 +235,11 @@ static bool look(struct demo_run *r)
 	if (r->met_ns < 0 && (!step->until || step->until(r)))
 		r->met_ns = r->facts.now_ns;
 	if (r->met_ns >= 0 && r->facts.now_ns - r->met_ns >= step->time_ms * NS_PER_MS) {
-		enter(r, r->step + 1);
-		return true;
+		if (!step->until || step->until(r)) {
+			enter(r, r->step + 1);
+			return true;
+		}
+		r->met_ns = -1; /* such as a leader that a candidate of the same moment deposed: what comes next would miss it */
 	}
 	if (r->met_ns < 0 && r->facts.now_ns - r->began_ns > limit) {
 		r->phase = DEMO_FAILED;
@@ -247,7 +250,6 @@ static bool look(struct demo_run *r)
 
 bool demo_see(struct demo_run *r, struct source *s, uint64_t seq, int64_t now_ns)
 {
-	bool changed = false;
 	while (r->seen < seq) {
 		const struct event *e = source_at(s, r->seen + 1);
 		if (!e)
@@ -255,11 +257,10 @@ bool demo_see(struct demo_run *r, struct source *s, uint64_t seq, int64_t now_ns
 		r->seen++;
 		r->facts.now_ns = e->t_ns;
 		note(r, s, e);
-		changed |= look(r);
 	}
 	if (now_ns > r->facts.now_ns)
 		r->facts.now_ns = now_ns;
-	return look(r) || changed;
+	return look(r);
 }
 
 /* --- conditions --- */

@@ -21,9 +21,9 @@ struct demo_step {
 	const char *notes;  /* for the speaker: what to ask, what to expect */
 	const char *gate;   /* shown, and time stands still until its key; NULL: it goes on by itself */
 	const char *act;    /* lines as `dlab run` reads them, one behind another; NULL: none */
-	bool (*until)(struct demo_run *); /* looked at after every event; binds names; NULL: only time_ms */
+	bool (*until)(struct demo_run *); /* whether what is known now is enough; binds names; NULL: only time_ms */
 	const char *who, *what; /* of `until` */
-	int64_t time_ms;    /* of the run's clock: how long (without until), or after until has come to be true */
+	int64_t time_ms;    /* of the run's clock: how long (without until), or for how long until holds; the last moment counts */
 	int64_t limit_ms;   /* how long until is waited for; 0: 30 s */
 };
 
@@ -74,7 +74,7 @@ struct demo_run {
 void demo_begin(struct demo_run *, const struct demo *, const struct lanes *, int (*send)(void *, const char *), void *ctx);
 /* The gate's key. False when there is no gate at this moment. */
 bool demo_go(struct demo_run *);
-/* Looks at the events up to `seq`, and at the clock. True when step or phase has changed. */
+/* Takes in the events up to `seq`, then looks at the step: what it does next meets the nodes as they are now. True when step or phase has changed. */
 bool demo_see(struct demo_run *, struct source *, uint64_t seq, int64_t now_ns);
 /* The gate's words; NULL when none is there now. */
 const char *demo_gate(const struct demo_run *);

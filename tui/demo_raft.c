@@ -78,7 +78,8 @@ const struct demo demo_split_brain = {
 	  .notes = "y stands at the same index as x, with a higher term.", .gate = GATE("Where is y now?"), \
 	  .act = "cut $E | $C,$D\nsend $E propose command=y", .time_ms = 150 }, \
 	{ .say = "Only on $E's disk. Now $A comes back and is elected by $B and $C.", .notes = "(c) of the figure.", \
-	  .act = "kill $E\nheal\nstart $A\ncut $D | $A,$B,$C\ncut $B | $C", .until = demo_who_leads, .who = "A", .limit_ms = 60000 }
+	  .act = "kill $E\nheal\nstart $A\ncut $D | $A,$B,$C\ncut $B | $C", .until = demo_who_leads, .who = "A", .time_ms = 100, \
+	  .limit_ms = 60000 }
 
 static const struct demo_step figure_8[] = {
 	FIGURE_8_START,
@@ -88,7 +89,7 @@ static const struct demo_step figure_8[] = {
 	{ .say = "$A has applied x. Now it crashes, and $E comes back. Its last entry, y, has a higher term than x.",
 	  .notes = "(d) of the figure. Votes compare the last entry's term first (5.4.1).",
 	  .gate = GATE("Will $B and $C vote for $E, though they have x?"),
-	  .act = "kill $A\nheal\nstart $E\ncut $B | $C,$D\ncut $C | $D", .until = demo_who_leads, .who = "E", .limit_ms = 60000 },
+	  .act = "kill $A\nheal\nstart $E\ncut $B | $C,$D\ncut $C | $D", .until = demo_who_leads, .who = "E", .time_ms = 100, .limit_ms = 60000 },
 	{ .say = "They do. $E leads, and its y replaces x everywhere. But $A has applied x already.",
 	  .notes = "State Machine Safety is broken: two nodes apply different commands at one index.", .gate = GATE("What do clients see?"),
 	  .act = "heal\nsend $E propose command=z", .until = demo_applied, .who = "E", .what = "y", .time_ms = 300 },
@@ -104,7 +105,7 @@ static const struct demo_step figure_8_right[] = {
 	  .time_ms = 400 },
 	{ .say = "$A waits, and has applied nothing. It crashes, and $E comes back with y.", .notes = "The same cuts as before.",
 	  .gate = GATE("Will $B and $C vote for $E, though they have x?"),
-	  .act = "kill $A\nheal\nstart $E\ncut $B | $C,$D\ncut $C | $D", .until = demo_who_leads, .who = "E", .limit_ms = 60000 },
+	  .act = "kill $A\nheal\nstart $E\ncut $B | $C,$D\ncut $C | $D", .until = demo_who_leads, .who = "E", .time_ms = 100, .limit_ms = 60000 },
 	{ .say = "They do. $E leads, and its y replaces x. Nobody had applied x, and no client was told that it is done.",
 	  .notes = "y itself is of an old term now. It is committed together with z, which is of $E's own term.",
 	  .gate = GATE("What does $E need, so that y is committed?"), .act = "heal\nsend $E propose command=z", .until = demo_applied,

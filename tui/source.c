@@ -16,6 +16,7 @@ struct source {
 	char *path;             /* owned */
 	struct store_run *run;  /* owned */
 	uint64_t count, clock;
+	int64_t reached_ns;
 	bool finished;
 	unsigned idle;          /* refreshes that found nothing new */
 	uint64_t evidence[SOURCE_EVIDENCE];
@@ -42,6 +43,7 @@ struct source *source_open(const char *path, struct err *e)
 	s->run = run;
 	s->path = xstrdup(path);
 	read_state(s);
+	s->reached_ns = store_reached_ns(run);
 	s->count = store_events(run);
 	return s;
 }
@@ -87,6 +89,7 @@ bool source_refresh(struct source *s)
 {
 	if (s->finished)
 		return false;
+	s->reached_ns = store_reached_ns(s->run); /* before the events, which then are all there */
 	uint64_t before = s->count, count = store_events(s->run);
 	s->idle = count > before ? 0 : s->idle + 1;
 	if (s->idle % IDLE_LOOK == 1) { /* each look stays in the reader's memory */
@@ -127,6 +130,11 @@ int64_t source_end_ns(struct source *s)
 {
 	const struct event *last = source_at(s, s->count);
 	return last ? last->t_ns : 0;
+}
+
+int64_t source_reached_ns(const struct source *s)
+{
+	return s->reached_ns;
 }
 
 static struct page *find_page(struct source *s, uint64_t first)

@@ -22,6 +22,8 @@ const struct lanes *source_lanes(const struct source *);
 uint64_t source_count(const struct source *);
 bool source_finished(const struct source *);
 int64_t source_end_ns(struct source *); /* time of the last event */
+/* Of a live run on sim: where its time stood when it last waited for a line, all events up to then are here; -1: it never did. */
+int64_t source_reached_ns(const struct source *);
 /* NULL when it is outside, or the file cannot be read there. */
 const struct event *source_at(struct source *, uint64_t seq);
 /* The SEND, CALL or REPLY that a RECV or DROP ends; NULL for others. */
