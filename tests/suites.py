@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 
@@ -73,7 +74,7 @@ def tell(suite, result, text, seconds):
     skipped = f", {result[2]} skipped" if result[2] else ""
     print(f"  {mark} {suite.name:<34} {result[0]:>5} passed{skipped}  {seconds:6.1f} s", flush=True)
     if result[1]:
-        print(text[-20000:], flush=True)
+        print(textwrap.indent(text[-20000:], "    "), flush=True)  # who adds up our last lines must not meet its own
     else:
         for line in re.findall(r"^.*\bskipped\b:? .*$|^.*\[  SKIPPED \].*$", text, re.M | re.I)[:20]:
             if not PLAIN.match(line):

@@ -19,10 +19,16 @@ sed 's/^const struct lab \*const all_labs\[\] = {/extern const struct lab lab_ta
 ${CC:-cc} -std=c11 -D_GNU_SOURCE ${TEST_CFLAGS:-} -I"$root/core" -o dlab "$root/tests/cli/lab_tally.c" labs.c \
 	"$build/core/main.o" "$build/libdlab.a" $(pkg-config --libs $(sed -n 's/^PKGS = //p' "$root/Makefile")) -lpthread -lm || exit 2
 
-ok() { # NAME CONDITION...: the condition is a command
+ok() { # NAME CONDITION...: the condition is a command, and its status is that of ok
 	local name=$1
 	shift
-	if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $name"; fi
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED $name"
+		return 1
+	fi
 }
 has() { grep -qF -- "$1" "${2:-out}"; }
 hasnt() { ! grep -qF -- "$1" "${2:-out}"; }
