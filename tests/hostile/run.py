@@ -408,6 +408,9 @@ def main():
     parser.add_argument("names", nargs="*", help="only those whose name holds one of these")
     options = parser.parse_args()
     lock, sums = threading.Lock(), {"passed": 0, "failed": 0, "skipped": 0}
+    # A shell's background job or nohup ignores these, and so would all runs that are to end by them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def one(check):
         name, function = check
