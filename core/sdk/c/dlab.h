@@ -270,7 +270,7 @@ static const char *dlab_scan_value(const char *p, int depth);
 
 static inline const char *dlab_space(const char *p)
 {
-	while (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')
+	while (*p <= ' ' && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) /* mostly the first test is enough */
 		p++;
 	return p;
 }
@@ -331,12 +331,10 @@ static inline const char *dlab_skip_plain(const char *p)
 	return p;
 }
 
-static const char *dlab_scan_string(const char *p)
+/* The rest of a string, from the first character on that may not stand for itself. */
+static const char *dlab_scan_string_on(const char *p)
 {
-	if (*p++ != '"')
-		return NULL;
-	for (;;) {
-		p = dlab_skip_plain(p);
+	for (;; p = dlab_skip_plain(p)) {
 		unsigned char c = (unsigned char)*p;
 		if (c == '"')
 			return p + 1;
@@ -345,6 +343,15 @@ static const char *dlab_scan_string(const char *p)
 			return NULL;
 		p += n;
 	}
+}
+
+/* Most strings are plain: those take no call. */
+static inline const char *dlab_scan_string(const char *p)
+{
+	if (*p != '"')
+		return NULL;
+	p = dlab_skip_plain(p + 1);
+	return *p == '"' ? p + 1 : dlab_scan_string_on(p);
 }
 
 static const char *dlab_scan_digits(const char *p)
@@ -414,8 +421,14 @@ static const char *dlab_scan_value(const char *p, int depth)
 	}
 }
 
+/* The value of a member, and most are strings. */
+static inline const char *dlab_scan_member(const char *p)
+{
+	return *p == '"' ? dlab_scan_string(p) : dlab_scan_value(p, 0);
+}
+
 /* Moves to the next item of an object or array. `at` is where the last one ended; NULL: at the beginning. */
-static bool dlab_walk(struct dlab_json whole, const char *at, struct dlab_json *key, struct dlab_json *value)
+static inline bool dlab_walk(struct dlab_json whole, const char *at, struct dlab_json *key, struct dlab_json *value)
 {
 	const char *p = at ? dlab_scan_char(at, ',') : whole.s + 1;
 	if (!p)
@@ -431,7 +444,7 @@ static bool dlab_walk(struct dlab_json whole, const char *at, struct dlab_json *
 			return false;
 		p = dlab_space(p);
 	}
-	const char *end = dlab_scan_value(p, 0);
+	const char *end = dlab_scan_member(p);
 	if (end)
 		*value = (struct dlab_json){ p, (size_t)(end - p) };
 	return end;
@@ -494,11 +507,6 @@ const char *dlab_string(struct dlab *d, struct dlab_json j)
 		return NULL;
 	char *text = dlab_alloc(d, j.n), *to = text; /* never longer than it is written */
 	const char *end = j.s + j.n - 1;
-	if (!memchr(j.s, '\\', j.n)) {
-		memcpy(text, j.s + 1, j.n - 2);
-		text[j.n - 2] = '\0';
-		return text;
-	}
 	for (const char *p = j.s + 1; p < end;) {
 		if (*p != '\\') {
 			*to++ = *p++;
@@ -526,9 +534,11 @@ static bool dlab_key_decodes_to(struct dlab_json key, const char *want)
 	return same;
 }
 
-/* An escape is longer than what it stands for, so a key of the wanted length has none. */
+/* Most keys differ in their first letter. An escape is longer than what it stands for, so a key of the wanted length has none. */
 static inline bool dlab_key_is(struct dlab_json key, const char *want, size_t n)
 {
+	if (n > 0 && key.s[1] != *want && key.s[1] != '\\')
+		return false;
 	return key.n == n + 2 ? memcmp(key.s + 1, want, n) == 0 : key.n > n + 2 && dlab_key_decodes_to(key, want);
 }
 
@@ -611,12 +621,15 @@ static void dlab_add_escaped(struct dlab_text *t, const char *s)
 static void dlab_add_quoted(struct dlab_text *t, const char *s)
 {
 	size_t n = (size_t)(dlab_skip_plain(s) - s);
-	char *to = dlab_more(t, n + 1);
-	*to = '"';
+	if (s[n]) {
+		*dlab_more(t, 1) = '"';
+		dlab_add_escaped(t, s);
+		*dlab_more(t, 1) = '"';
+		return;
+	}
+	char *to = dlab_more(t, n + 2);
+	to[0] = to[n + 1] = '"';
 	memcpy(to + 1, s, n);
-	if (s[n])
-		dlab_add_escaped(t, s + n);
-	*dlab_more(t, 1) = '"';
 }
 
 /* What stands before a value: a comma, and the key of a member. */
@@ -1147,11 +1160,8 @@ static const struct dlab_member dlab_of_body[] = { DLAB_MEMBER(type), DLAB_MEMBE
 static struct dlab_json *dlab_find_member(const struct dlab_member *table, struct dlab_json key, struct dlab_line *line)
 {
 	const struct dlab_member *m = table;
-	while (m->key && !(key.n == m->n + 2 && memcmp(key.s + 1, m->key, m->n) == 0))
+	while (m->key && !dlab_key_is(key, m->key, m->n))
 		m++;
-	if (!m->key && memchr(key.s, '\\', key.n))
-		for (m = table; m->key && !dlab_key_is(key, m->key, m->n);)
-			m++;
 	return m->key ? (struct dlab_json *)(void *)((char *)line + m->offset) : NULL;
 }
 
@@ -1171,7 +1181,7 @@ static const char *dlab_scan_members(const char *p, const struct dlab_member *ta
 		struct dlab_json *found = dlab_find_member(table, key, line);
 		p = dlab_space(p);
 		bool is_body = found == &line->body && *p == '{';
-		end = is_body ? dlab_scan_members(p, dlab_of_body, line) : dlab_scan_value(p, 0);
+		end = is_body ? dlab_scan_members(p, dlab_of_body, line) : dlab_scan_member(p);
 		if (!end)
 			return NULL;
 		if (found)
