@@ -173,8 +173,7 @@ static struct event wire_event(const struct fabric *f, int src, const struct wir
 
 static void push_wire(struct fabric *f, int src, const struct wire *w, int kind, int why)
 {
-	struct event e = wire_event(f, src, w, kind, why);
-	router_push(&f->router, &e);
+	*router_push(&f->router) = wire_event(f, src, w, kind, why);
 }
 
 /* The latest time at which a message that is sent now can arrive. */

@@ -31,7 +31,7 @@ void router_done(struct router *r)
 
 /* --- the queue of events that next() will give --- */
 
-void router_push(struct router *r, const struct event *e)
+struct event *router_push(struct router *r)
 {
 	struct event_queue *q = &r->queue;
 	if (q->n == q->cap) {
@@ -42,7 +42,7 @@ void router_push(struct router *r, const struct event *e)
 		free(q->ring);
 		*q = (struct event_queue){ .ring = ring, .head = 0, .n = q->n, .cap = cap };
 	}
-	q->ring[(q->head + q->n++) & (q->cap - 1)] = *e;
+	return &q->ring[(q->head + q->n++) & (q->cap - 1)];
 }
 
 bool router_next(struct router *r, struct event *e)
@@ -58,9 +58,8 @@ bool router_next(struct router *r, struct event *e)
 
 void router_say(struct router *r, int64_t now, int kind, int node, int64_t arg, struct slice text)
 {
-	struct event e = { .t_ns = now, .kind = (uint8_t)kind, .src = (int16_t)node, .dst = (int16_t)node, .arg = arg,
-		.text = text.n ? arena_copy(r->cluster->arena, text) : text };
-	router_push(r, &e);
+	*router_push(r) = (struct event){ .t_ns = now, .kind = (uint8_t)kind, .src = (int16_t)node, .dst = (int16_t)node,
+		.arg = arg, .text = text.n ? arena_copy(r->cluster->arena, text) : text };
 }
 
 void router_bad(struct router *r, int64_t now, int node, enum bad why, struct slice text)
@@ -70,9 +69,8 @@ void router_bad(struct router *r, int64_t now, int node, enum bad why, struct sl
 		return;
 	if (text.n > BAD_TEXT_MAX)
 		text.n = BAD_TEXT_MAX;
-	struct event e = { .t_ns = now, .kind = EVENT_BAD, .why = (uint8_t)why, .src = (int16_t)node, .dst = (int16_t)node,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_BAD, .why = (uint8_t)why, .src = (int16_t)node, .dst = (int16_t)node,
 		.text = arena_copy(r->cluster->arena, text) };
-	router_push(r, &e);
 }
 
 static void lint(struct router *r, int64_t now, int node, const char *text)
@@ -163,17 +161,15 @@ struct slice router_start(struct router *r, int64_t now, int node)
 	if (r->cluster->kind == CLUSTER_SOCKETS)
 		return SLICE_NONE;
 	int client = lane_client(r->cluster->lanes, 0);
-	struct event e = { .t_ns = now, .kind = EVENT_CALL, .src = (int16_t)client, .dst = (int16_t)node,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_CALL, .src = (int16_t)client, .dst = (int16_t)node,
 		.msg = ++r->messages, .arg = -1, .text = traced, .type = type_of(r, SLICE("init")) };
-	router_push(r, &e);
-	return make_line(r, now, e.msg, lane_slice(r, client), node, told);
+	return make_line(r, now, r->messages, lane_slice(r, client), node, told);
 }
 
 static void drop(struct router *r, int64_t now, const struct link_item *item, enum drop why)
 {
-	struct event e = { .t_ns = now, .kind = EVENT_DROP, .why = (uint8_t)why, .src = item->src, .dst = item->dst,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_DROP, .why = (uint8_t)why, .src = item->src, .dst = item->dst,
 		.msg = item->msg, .type = item->type, .arg = -1 };
-	router_push(r, &e);
 }
 
 static void hold(struct route_node *n, const struct link_item *item)
@@ -267,10 +263,9 @@ static bool dlab_line(struct router *r, int64_t now, int node, const struct enve
 static void reply_line(struct router *r, int64_t now, int node, int client, const struct envelope *e)
 {
 	struct route_node *n = &r->node[node];
-	struct event reply = { .t_ns = now, .kind = EVENT_REPLY, .src = (int16_t)node, .dst = (int16_t)client,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_REPLY, .src = (int16_t)node, .dst = (int16_t)client,
 		.msg = ++r->messages, .arg = e->in_reply_to, .text = arena_copy(r->cluster->arena, e->body),
 		.type = type_of(r, e->type) };
-	router_push(r, &reply);
 	if (n->phase == NODE_INIT && client == lane_client(r->cluster->lanes, 0) && e->in_reply_to == INIT_MSG_ID &&
 	    slice_is(e->type, "init_ok")) {
 		n->phase = NODE_READY;
@@ -283,9 +278,8 @@ static void peer_line(struct router *r, int64_t now, int node, int dst, const st
 {
 	struct link_item item = { .kind = ITEM_MESSAGE, .msg = ++r->messages, .src = (int16_t)node, .dst = (int16_t)dst,
 		.body = arena_copy(r->cluster->arena, e->body), .type = type_of(r, e->type) };
-	struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
 		.arg = e->in_reply_to, .text = item.body, .type = item.type };
-	router_push(r, &sent);
 	if (r->remote && lane_is_node(r->cluster->lanes, dst)) {
 		r->sent = (struct sent){ item.msg, item.dst, item.type };
 		return;
@@ -341,9 +335,8 @@ uint64_t router_post(struct router *r, int64_t now, const struct parcel *p)
 	struct link_item item = { .kind = ITEM_MESSAGE, .msg = ++r->messages, .src = (int16_t)p->src, .dst = (int16_t)p->node,
 		.body = p->body, .type = p->type };
 	if (lane_is_service(r->cluster->lanes, p->src)) {
-		struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
+		*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_SEND, .src = item.src, .dst = item.dst, .msg = item.msg,
 			.arg = p->in_reply_to, .text = p->body, .type = item.type };
-		router_push(r, &sent);
 		if (link_send(r->link, now, &item) == 0)
 			drop(r, now, &item, DROP_LOSS);
 	} else {
@@ -379,9 +372,8 @@ static void announce_late(struct router *r, int64_t now, struct link_item *item)
 {
 	if (!lane_is_client(r->cluster->lanes, item->src) || item->copy)
 		return;
-	struct event sent = { .t_ns = now, .kind = EVENT_SEND, .src = item->src, .dst = item->dst, .msg = item->msg,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_SEND, .src = item->src, .dst = item->dst, .msg = item->msg,
 		.arg = -1, .text = item->body, .type = item->type };
-	router_push(r, &sent);
 	item->copy = 2; /* announced */
 }
 
@@ -421,9 +413,8 @@ static bool deliver_to_node(struct router *r, int64_t now, struct link_item *ite
 		return false;
 	}
 	bool call = lane_is_client(r->cluster->lanes, item->src) && item->copy != 2;
-	struct event e = { .t_ns = now, .kind = call ? EVENT_CALL : EVENT_RECV, .src = item->src, .dst = item->dst,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = call ? EVENT_CALL : EVENT_RECV, .src = item->src, .dst = item->dst,
 		.msg = item->msg, .arg = -1, .type = item->type, .why = item->copy == 1, .text = call ? item->body : SLICE_NONE };
-	router_push(r, &e);
 	*node = item->dst;
 	*line = make_line(r, now, item->msg, lane_slice(r, item->src), item->dst, item->body);
 	return true;
@@ -441,9 +432,8 @@ bool router_deliver(struct router *r, int64_t now, const struct link_item *due, 
 		drop(r, now, &item, DROP_CUT);
 		return false;
 	}
-	struct event e = { .t_ns = now, .kind = EVENT_RECV, .src = item.src, .dst = item.dst, .msg = item.msg, .arg = -1,
+	*router_push(r) = (struct event){ .t_ns = now, .kind = EVENT_RECV, .src = item.src, .dst = item.dst, .msg = item.msg, .arg = -1,
 		.type = item.type, .why = item.copy == 1 };
-	router_push(r, &e);
 	return false;
 }
 

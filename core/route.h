@@ -66,7 +66,8 @@ struct router {
 void router_init(struct router *, const struct cluster *, const char *fabric_name, bool lockstep, bool live);
 void router_done(struct router *);
 
-void router_push(struct router *, const struct event *);
+/* The place for one more event, to be filled in before anything else is asked of the router. */
+struct event *router_push(struct router *);
 bool router_next(struct router *, struct event *);
 /* An event of one node with a text, which is copied into the arena. */
 void router_say(struct router *, int64_t now, int kind, int node, int64_t arg, struct slice text);
