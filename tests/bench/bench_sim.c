@@ -22,7 +22,7 @@
 
 extern char **environ;
 
-enum { SLICES_MAX = 1000, WORDS_MAX = 16, NODES = 5, WARM_STEPS = 200, STEP_BYTES = 1024 };
+enum { SLICES_MAX = 1000, WORDS_MAX = 16, NODES = 5, WARM_STEPS = 200, STEP_BYTES = 2048 };
 
 /* About what the harness writes for one step, and what the node answers. */
 static const char STEP_LINE[] =
@@ -260,7 +260,8 @@ static void run(struct bench *b, int which, const char *store_path)
 }
 
 /* Of a virtual machine's memory the host gives out a page when it is first touched, and takes it back when it was free for
- * a while. That costs more than the step that happens to need the page, so it is done before anything is measured. */
+ * a while. That costs more than the step that happens to need the page, so it is done before anything is measured: as much
+ * as the run and its file take. */
 static void warm_memory(size_t n)
 {
 	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
