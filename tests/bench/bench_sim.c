@@ -161,6 +161,20 @@ static pid_t node_pid(void)
 	}
 }
 
+/* Of a virtual machine's memory the host gives out a page when it is first touched, and takes it back when it was free for
+ * a second or two. That costs more than the step that happens to need the page, so before each slice as much is touched as
+ * the run and its file take in it. */
+static void warm_memory(size_t n)
+{
+	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return;
+	madvise(p, n, MADV_HUGEPAGE); /* the run asks for large pages too, and those are what the host takes back */
+	for (size_t i = 0; i < n; i += 4096)
+		p[i] = 1;
+	munmap(p, n);
+}
+
 static void play_steps(struct play *p)
 {
 	struct bench *b = bench_of(p);
@@ -171,6 +185,7 @@ static void play_steps(struct play *p)
 	ping(&b->copier, WARM_STEPS);
 	echo_steps(p, WARM_STEPS);
 	for (int i = 0; i < b->slices; i++) {
+		warm_memory((size_t)b->steps * STEP_BYTES);
 		struct lap t0 = lap_now(b->copier.pid);
 		ping(&b->copier, b->steps);
 		struct lap t1 = lap_now(b->copier.pid), t2 = lap_now(node);
@@ -259,20 +274,6 @@ static void run(struct bench *b, int which, const char *store_path)
 		die(b->result.seen ? b->result.seen : e.text);
 }
 
-/* Of a virtual machine's memory the host gives out a page when it is first touched, and takes it back when it was free for
- * a while. That costs more than the step that happens to need the page, so it is done before anything is measured: as much
- * as the run and its file take. */
-static void warm_memory(size_t n)
-{
-	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return;
-	madvise(p, n, MADV_HUGEPAGE); /* the run asks for large pages too, and those are what the host takes back */
-	for (size_t i = 0; i < n; i += 4096)
-		p[i] = 1;
-	munmap(p, n);
-}
-
 static int bench_steps(struct bench *b, char **argv)
 {
 	b->slices = atoi(argv[0]);
@@ -282,7 +283,6 @@ static int bench_steps(struct bench *b, char **argv)
 	b->node = command_split(argv[4]);
 	if (b->slices < 1 || b->slices > SLICES_MAX || b->steps < 1)
 		die("odd numbers");
-	warm_memory((size_t)b->slices * (size_t)b->steps * STEP_BYTES);
 	run(b, TEST_STEPS, store);
 	printf("{\"bare\":%.0f,\"sim\":%.0f,\"ratio\":%.3f,\"cpu_ratio\":%.3f,\"events\":%llu,\"bytes_per_event\":%.1f}\n",
 		b->steps / median(&b->bare_s), b->steps / median(&b->sim_s), median(&b->ratio), median(&b->cpu_ratio),
