@@ -22,11 +22,19 @@ ok "figure 8: the wrong node applies x and then y at the same index" bash -c \
 	'[ "$(grep -E "apply .*command=\"[xy]\"" out | grep -oE "index=[0-9]+" | sort -u | wc -l)" = 1 ] && grep -q "apply.*\"x\"" out && grep -q "apply.*\"y\"" out'
 "$dlab" demo --plain figure-8-right > out 2>&1 < /dev/null
 ok "figure 8: the right node never applies x" bash -c '! grep -q "apply.*\"x\"" out && grep -q "apply.*\"y\"" out'
+# looked PID N: the demo has looked at the file N more times, or is over; each look ends with a wait
+looked() {
+	local waits until=
+	while waits=$(awk '$1 == "State:" && $2 == "Z" { exit } /^voluntary/ { print $2 }' "/proc/$1/status") && [ -n "$waits" ]; do
+		until=${until:-$((waits + $2))}
+		[ "$waits" -lt "$until" ] || return
+	done
+} 2> /dev/null
 # held PID: stops the run behind a demo a few times, as a busy machine would
 held() {
 	local run
 	until read -r run _ < "/proc/$1/task/$1/children"; do kill -0 "$1" || return; done 2> /dev/null
-	for _ in 1 2 3; do kill -STOP "$run" 2> /dev/null; sleep 0.3; kill -CONT "$run" 2> /dev/null; sleep 0.1; done
+	for _ in 1 2 3; do kill -STOP "$run"; looked "$1" 200; kill -CONT "$run"; looked "$1" 50; done 2> /dev/null
 }
 "$dlab" demo --plain figure-8-right --seed 3 > free < /dev/null
 "$dlab" demo --plain figure-8-right --seed 3 > out < /dev/null &
