@@ -74,7 +74,8 @@ struct demo_run {
 void demo_begin(struct demo_run *, const struct demo *, const struct lanes *, int (*send)(void *, const char *), void *ctx);
 /* The gate's key. False when there is no gate at this moment. */
 bool demo_go(struct demo_run *);
-/* Takes in the events up to `seq`, then looks at the step: what it does next meets the nodes as they are now. True when step or phase has changed. */
+/* Takes in the events up to `seq`, then looks at the step: what it does next meets the nodes as they are now. True when step or
+ * phase has changed. */
 bool demo_see(struct demo_run *, struct source *, uint64_t seq, int64_t now_ns);
 /* The gate's words; NULL when none is there now. */
 const char *demo_gate(const struct demo_run *);
